@@ -1,1 +1,9 @@
-//! To be filled.
+//! The process group as a type: options parsed once, definitions and messages shared by module, supervisor, worker and CLI.
+//! No I/O: looking up users, files and descriptors is the caller's part.
+#![forbid(unsafe_code)]
+
+pub mod control;
+pub mod group;
+pub mod worker;
+
+pub use group::{Account, Definitions, ProcessGroup, Timeouts};

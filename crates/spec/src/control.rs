@@ -1,0 +1,55 @@
+//! Messages between httpd's parent and the supervisor. Descriptors travel beside them, in the order given here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Definitions;
+
+/// Names a worker slot's listening socket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ListenerName {
+    /// Process group.
+    pub group: String,
+    /// Worker slot, from 0.
+    pub slot: u32,
+}
+
+/// What a descriptor that comes with a message is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attachment {
+    /// A listening socket that a former supervisor has bound.
+    Listener(ListenerName),
+    /// The error log for what this group's workers print outside requests.
+    ErrorLog {
+        /// Process group.
+        group: String,
+    },
+}
+
+/// From httpd's parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToSupervisor {
+    /// The configuration, whole. Answered by [`FromSupervisor::Defined`] or [`FromSupervisor::Refused`].
+    Define {
+        /// All groups.
+        definitions: Box<Definitions>,
+        /// What the attached descriptors are, in their order.
+        attached: Vec<Attachment>,
+    },
+    /// Stop everything within the groups' shutdown timeouts, then leave.
+    Stop,
+}
+
+/// From the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromSupervisor {
+    /// The definitions are in force; workers are starting.
+    Defined {
+        /// The listeners that were bound for it, in the order of the attached descriptors.
+        listeners: Vec<ListenerName>,
+    },
+    /// The definitions were not taken; the former ones stay in force.
+    Refused {
+        /// A sentence for the error log.
+        reason: String,
+    },
+}

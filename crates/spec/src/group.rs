@@ -1,0 +1,120 @@
+//! What a process group is, once every option is parsed and every name is looked up.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The account that a worker runs as, looked up in the user database by the httpd parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// User name, where the uid has one (`USER`, `LOGNAME`).
+    pub name: Option<String>,
+    /// Never 0 when httpd runs as root.
+    pub uid: u32,
+    /// Never 0 when httpd runs as root.
+    pub gid: u32,
+    /// The complete list of supplementary groups.
+    pub groups: Vec<u32>,
+    /// The user's home directory (`HOME`), where it has one.
+    pub home: Option<PathBuf>,
+}
+
+/// Time limits of a group. `None` means: no limit of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// From SIGTERM to SIGKILL.
+    pub shutdown: Duration,
+    /// How long a worker may finish its requests after it was replaced.
+    pub graceful: Duration,
+    /// How long a child tries to connect.
+    pub connect: Duration,
+    /// Longest silence on the connection between child and worker, either direction; `None`: the server's `Timeout`.
+    pub socket: Option<Duration>,
+    /// How long a request may wait for a worker slot.
+    pub queue: Option<Duration>,
+}
+
+/// A process group, ready to be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessGroup {
+    /// The name in `WSGIDaemonProcess`.
+    pub name: String,
+    /// `ServerName` of the virtual host that declares it (empty: the main server); only used in messages.
+    pub server: String,
+    /// Who the workers are; `None` when httpd does not run as root and workers keep its identity.
+    pub account: Option<Account>,
+    /// Number of worker processes, at least 1.
+    pub processes: u32,
+    /// `wsgi.multiprocess`: true as soon as `processes=` is written, even `processes=1`.
+    pub multiprocess: bool,
+    /// Request threads per process, at least 1.
+    pub threads: u32,
+    /// Stack of a request thread in bytes.
+    pub stack_size: u64,
+    /// Path of the interpreter to execute.
+    pub python: PathBuf,
+    /// Colon-separated `python-path`, split.
+    pub python_path: Vec<PathBuf>,
+    /// `PYTHON_EGG_CACHE`.
+    pub python_eggs: Option<PathBuf>,
+    /// Working directory.
+    pub home: Option<PathBuf>,
+    /// umask of the worker.
+    pub umask: Option<u32>,
+    /// `LANG`.
+    pub lang: Option<String>,
+    /// `LC_ALL`.
+    pub locale: Option<String>,
+    /// Process title; `(wsgi:NAME)` when not configured.
+    pub display_name: String,
+    /// Extra environment variables (`env=NAME=VALUE`).
+    pub environment: BTreeMap<String, String>,
+    /// `listen` backlog of each worker's socket.
+    pub listen_backlog: u32,
+    /// Owner of the sockets.
+    pub socket_uid: u32,
+    /// Nice value.
+    pub cpu_priority: Option<i32>,
+    /// `RLIMIT_AS` and `RLIMIT_DATA` in bytes.
+    pub virtual_memory_limit: Option<u64>,
+    /// `RLIMIT_DATA` in bytes.
+    pub memory_limit: Option<u64>,
+    /// False sets `no_new_privs` (the default).
+    pub new_privileges: bool,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Files and directories from which the worker may load scripts: targets of aliases that can lead to this group.
+    pub roots: Vec<PathBuf>,
+}
+
+/// Everything the supervisor has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definitions {
+    /// Counts the configurations of this httpd parent, from 1.
+    pub generation: u64,
+    /// uid of httpd's children: the only peer that workers accept.
+    pub httpd_uid: u32,
+    /// Directory of this parent's sockets, `{WSGISocketPrefix}.{pid of httpd's parent}`.
+    pub socket_directory: PathBuf,
+    /// Path of `_wsgi_runtime.abi3.so`.
+    pub runtime: PathBuf,
+    /// The groups, in the order of the configuration.
+    pub groups: Vec<ProcessGroup>,
+}
+
+/// File name of a worker slot's socket inside [`Definitions::socket_directory`].
+///
+/// Letters, digits, `-`, `_` and `.` of the name are kept (at most 40 bytes), the rest becomes `_`; a number made from the
+/// whole name keeps two similar names apart.
+#[must_use]
+pub fn socket_file_name(group: &str, slot: u32) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let safe: String = group.chars().take(40).map(keep).collect();
+    // FNV-1a: stable across builds, as the path must not change while old children still know it.
+    let hash = group.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{safe}-{:08x}.{slot}.sock", hash as u32)
+}
