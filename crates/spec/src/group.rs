@@ -30,8 +30,8 @@ pub struct Timeouts {
     pub graceful: Duration,
     /// How long a child tries to connect.
     pub connect: Duration,
-    /// Longest silence on the connection between child and worker, either direction; `None`: the server's `Timeout`.
-    pub socket: Option<Duration>,
+    /// Longest silence on the connection between child and worker, either direction (default: the server's `Timeout`).
+    pub socket: Duration,
     /// How long a request may wait for a worker slot.
     pub queue: Option<Duration>,
 }
@@ -98,6 +98,8 @@ pub struct Definitions {
     pub httpd_uid: u32,
     /// Directory of this parent's sockets, `{WSGISocketPrefix}.{pid of httpd's parent}`.
     pub socket_directory: PathBuf,
+    /// Version of the web server, for `apache.version`.
+    pub httpd_version: (u32, u32, u32),
     /// Path of `_wsgi_runtime.abi3.so`.
     pub runtime: PathBuf,
     /// The groups, in the order of the configuration.
