@@ -1,0 +1,79 @@
+//! What a gateway and a request are told from outside: plain data, no Python.
+
+use std::path::PathBuf;
+
+/// What is the same for all requests of one worker process.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `mod_wsgi.process_group`; "" in embedded mode.
+    pub process_group: String,
+    /// Number of worker processes of the group: `mod_wsgi.maximum_processes`.
+    pub processes: u32,
+    /// Number of request threads: `mod_wsgi.threads_per_process`.
+    pub threads: u32,
+    /// `wsgi.multiprocess`: the `processes` option was given.
+    pub multiprocess: bool,
+    /// `wsgi.multithread`: more than one request thread.
+    pub multithread: bool,
+    /// `wsgi.run_once`: one thread that leaves after one request.
+    pub run_once: bool,
+    /// Directories of `python-path`, added with `site.addsitedir` and moved to the front of `sys.path`.
+    pub python_path: Vec<PathBuf>,
+    /// Directory of `home`, put before everything else in `sys.path`.
+    pub home: Option<PathBuf>,
+    /// `signal.signal` does nothing but log (WSGIRestrictSignal, on by default).
+    pub restrict_signal: bool,
+    /// Facts about the Apache in front, for the module `apache` and `apache.version`.
+    pub apache: Apache,
+}
+
+/// Facts about the Apache in front.
+#[derive(Clone, Debug, Default)]
+pub struct Apache {
+    /// Major, minor, patch.
+    pub version: (u32, u32, u32),
+    /// `ap_get_server_description()`; left out of the module when not known.
+    pub description: Option<String>,
+    /// `ap_get_server_built()`; left out of the module when not known.
+    pub build_date: Option<String>,
+    /// `ap_show_mpm()`; left out of the module when not known.
+    pub mpm_name: Option<String>,
+}
+
+/// The version of mod_wsgi whose behaviour and Python API this is: `mod_wsgi.version`.
+pub const MOD_WSGI_VERSION: (u32, u32, u32) = (6, 0, 5);
+
+/// One request, as the server in front described it. All borrowed: nothing of it is kept after `serve`.
+pub struct Request<'a> {
+    /// CGI variables in order, latin-1 bytes: everything of the environ that is not the worker's to say. The worker
+    /// adds `wsgi.*`, `apache.version` and the `mod_wsgi.*` keys of [`Config`] and of this struct; other `mod_wsgi.*`
+    /// keys pass through. A later pair replaces an earlier one.
+    pub environ: &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
+    /// Absolute path of the script file.
+    pub script: &'a [u8],
+    /// Name of the callable in the script: `application` unless configured.
+    pub callable: &'a str,
+    /// Name of the interpreter; "" is the main one.
+    pub application_group: &'a str,
+    /// `wsgi.url_scheme` is https.
+    pub https: bool,
+    /// When Apache got the request (`mod_wsgi.request_start`), seconds since the epoch.
+    pub request_start: f64,
+    /// When it began to wait for a worker (`mod_wsgi.queue_start`).
+    pub queue_start: f64,
+    /// When the worker took it (`mod_wsgi.daemon_start`).
+    pub daemon_start: f64,
+}
+
+/// How a request went, for statistics and for the decision whether the worker is healthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A complete response with this status.
+    Completed(u16),
+    /// Nothing was sent; the exchange was told to fail with this status.
+    Failed(u16),
+    /// The response was cut off after the head: the exchange was told to abort.
+    Truncated(u16),
+    /// The client went away in the middle; the application's status.
+    ClientGone(u16),
+}
