@@ -1,0 +1,122 @@
+//! The process groups of one configuration as httpd's children see them: definitions, socket paths, shared admission counters.
+//! Starting them is `supervise`'s part, counting their slots is `admission`'s, talking to them is `relay`'s.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+
+use spec::ProcessGroup;
+use unix::shared::SharedCounters;
+
+/// All process groups of one configuration. Made once by httpd's parent, read-only in its children.
+#[derive(Debug)]
+pub struct Groups {
+    handles: Vec<GroupHandle>,
+    counters: SharedCounters,
+    children_limit: usize,
+}
+
+/// A process group and where its workers listen.
+#[derive(Debug)]
+pub struct GroupHandle {
+    /// What the configuration says about the group.
+    pub definition: ProcessGroup,
+    /// The listening socket of each worker slot, in the order of the slots; never empty.
+    pub sockets: Vec<PathBuf>,
+    /// Number of worker slots of the groups before this one: the slots of a configuration are numbered through.
+    pub first_slot: usize,
+    /// Who may have called `listen` on a socket of the group (`SO_PEERCRED` of a connected client): the supervisor's uid.
+    /// Anything else is not ours, whatever its path says.
+    pub listener_uid: u32,
+}
+
+impl GroupHandle {
+    /// Number of worker slots, at least 1.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Requests that the group can work on at the same time.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots() * self.definition.threads as usize
+    }
+}
+
+impl Groups {
+    /// Lays out the groups of a configuration. `children_limit` is the largest number of httpd children that can be alive at
+    /// the same time, those of a former configuration included (`ServerLimit`).
+    ///
+    /// # Errors
+    /// When the shared memory cannot be mapped.
+    pub fn new(
+        definitions: Vec<ProcessGroup>,
+        socket_directory: &Path,
+        listener_uid: u32,
+        children_limit: usize,
+    ) -> std::io::Result<Self> {
+        let mut first_slot = 0;
+        let mut handles = Vec::with_capacity(definitions.len());
+        for definition in definitions {
+            let file = |slot| socket_directory.join(spec::group::socket_file_name(&definition.name, slot));
+            let sockets: Vec<PathBuf> = (0..definition.processes).map(file).collect();
+            let slots = sockets.len();
+            handles.push(GroupHandle { definition, sockets, first_slot, listener_uid });
+            first_slot += slots;
+        }
+        let counters = SharedCounters::new(crate::admission::cells_needed(children_limit, first_slot))?;
+        Ok(Self { handles, counters, children_limit })
+    }
+
+    /// The group of this name.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<&GroupHandle> {
+        self.handles.iter().find(|handle| handle.definition.name.as_bytes() == name)
+    }
+
+    /// The groups in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &GroupHandle> {
+        self.handles.iter()
+    }
+
+    /// The counters that `admission` lays out, shared by this configuration's children and their parent.
+    #[must_use]
+    pub fn cells(&self) -> &[AtomicU32] {
+        self.counters.cells()
+    }
+
+    /// Worker slots of all groups together.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.handles.iter().map(GroupHandle::slots).sum()
+    }
+
+    /// Most httpd children at a time.
+    #[must_use]
+    pub fn children_limit(&self) -> usize {
+        self.children_limit
+    }
+}
+
+/// What the configuration decided about one request that goes to a worker.
+#[derive(Debug)]
+pub struct RequestPlan<'a> {
+    /// All groups, for the shared counters.
+    pub groups: &'a Groups,
+    /// The group that serves it.
+    pub group: &'a GroupHandle,
+    /// Resolved application group; empty for the main interpreter.
+    pub application_group: Vec<u8>,
+    /// Absolute path of the script file.
+    pub script: Vec<u8>,
+    /// Name of the callable in the script's module.
+    pub callable: Vec<u8>,
+    /// `SCRIPT_NAME`: the URL path of the application, slash runs collapsed.
+    pub script_name: Vec<u8>,
+    /// `PATH_INFO`: the rest of the URL path, slash runs collapsed.
+    pub path_info: Vec<u8>,
+    /// Whether `HTTP_AUTHORIZATION` is passed on.
+    pub pass_authorization: bool,
+    /// Whether the body is gathered before a worker is asked (`WSGIRequestBuffering`).
+    pub buffering: bool,
+}
