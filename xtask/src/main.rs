@@ -1,2 +1,58 @@
-//! To be filled.
-fn main() {}
+//! `cargo xtask`: the project's own commands. Each lives in the file of its name; this one only parses the command line.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "these commands talk to the person who typed them")]
+
+mod bench;
+mod dist;
+mod fuzz;
+mod gates;
+mod packages;
+mod run;
+mod serve;
+mod site;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, try, test and measure mod_wsgi.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the four release files into target/dist
+    Dist,
+    /// Serve the Django example through the system's Apache
+    Serve(serve::Args),
+    /// Run everything that must hold before a change is kept
+    Test(test::Args),
+    /// Check sizes, file openings and the dependency rules between crates
+    Gates,
+    /// Compare the speed with that of mod_wsgi from PyPI
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Dist => dist::run().map(drop),
+        Command::Serve(args) => serve::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Gates => gates::run(),
+        Command::Bench(args) => bench::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The Debian packages a command needs: installs them when it may, else says how.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run;
+
+/// What shows that a package is there. A program or a file, not dpkg: other systems name packages differently.
+enum Sign {
+    Program(&'static str),
+    File(&'static str),
+    Dpkg,
+}
+
+/// A package and how to see that it is installed.
+pub struct Package {
+    name: &'static str,
+    sign: Sign,
+}
+
+/// The web server.
+pub const APACHE: Package = Package { name: "apache2", sign: Sign::Program("apache2") };
+/// `apxs`, with which mod_wsgi from PyPI is built, and the headers that our bindings are compared with.
+pub const APACHE_DEV: Package = Package { name: "apache2-dev", sign: Sign::Program("apxs") };
+/// A C compiler: the linker of Rust.
+pub const COMPILER: Package = Package { name: "gcc", sign: Sign::Program("cc") };
+/// `python3 -m venv`.
+pub const VENV: Package = Package { name: "python3-venv", sign: Sign::Dpkg };
+/// The headers that mod_wsgi from PyPI is built with.
+pub const PYTHON_DEV: Package =
+    Package { name: "python3-dev", sign: Sign::File("/usr/include/python3.11/Python.h") };
+/// Shows and breaks system calls in the tests of privileges.
+pub const STRACE: Package = Package { name: "strace", sign: Sign::Program("strace") };
+/// Makes load.
+pub const WRK: Package = Package { name: "wrk", sign: Sign::Program("wrk") };
+/// An HTTP client.
+pub const CURL: Package = Package { name: "curl", sign: Sign::Program("curl") };
+
+impl Package {
+    fn installed(&self) -> bool {
+        match self.sign {
+            Sign::Program(name) => run::which(name).is_some(),
+            Sign::File(path) if Path::new(path).exists() => true,
+            Sign::File(_) | Sign::Dpkg => run::succeeds(Command::new("dpkg").args(["-s", self.name])),
+        }
+    }
+}
+
+/// Makes sure that the packages are there. Fails, with the one line to type, when they are not and this is not root.
+pub fn need(packages: &[&Package]) -> Result<()> {
+    let missing: Vec<&str> = packages.iter().filter(|p| !p.installed()).map(|p| p.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    if !nix::unistd::geteuid().is_root() {
+        bail!("some Debian packages are missing; install them and run this again: sudo {line}");
+    }
+    if run::which("apt-get").is_none() {
+        bail!(
+            "these programs are missing, and there is no apt-get to install them with: {}",
+            missing.join(", ")
+        );
+    }
+    println!("installing: {}", missing.join(" "));
+    // The list of packages of a new machine is empty or old: refresh it only when the first try fails.
+    if install(&missing).is_err() {
+        run::check(Command::new("apt-get").args(["update", "-qq"]))?;
+        install(&missing)?;
+    }
+    Ok(())
+}
+
+/// `apt-get install`, without questions and without starting the services that come with the packages.
+fn install(names: &[&str]) -> Result<()> {
+    let keep = NoServices::new()?;
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(names);
+    let result = run::check(apt.env("DEBIAN_FRONTEND", "noninteractive").stdout(std::process::Stdio::null()));
+    drop(keep);
+    result
+}
+
+/// While it lives, packages do not start their services: an Apache on port 80 is not what was asked for.
+/// See invoke-rc.d(8) for the file; one that is there already is left alone.
+struct NoServices {
+    ours: bool,
+}
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl NoServices {
+    fn new() -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY);
+        let Ok(mut file) = file else { return Ok(Self { ours: false }) };
+        std::io::Write::write_all(&mut file, b"#!/bin/sh\nexit 101\n")?;
+        Ok(Self { ours: true })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.ours {
+            // A failure leaves a file that only keeps services from starting; there is nobody to tell.
+            let _ = std::fs::remove_file(POLICY);
+        }
+    }
+}
