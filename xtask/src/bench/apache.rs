@@ -124,6 +124,9 @@ fn configuration(peer: &Peer, module: &Path, address: SocketAddr, folder: &Path)
         "PidFile {folder}/run/httpd.pid\nErrorLog {folder}/error.log\nLogLevel warn\nMutex posixsem"
     )?;
     writeln!(text, "DocumentRoot {folder}\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 30")?;
+    // A fixed number of children: one that Apache starts or ends during a measurement would be measured too.
+    writeln!(text, "StartServers 2\nServerLimit 2\nThreadsPerChild 32\nMaxRequestWorkers 64")?;
+    writeln!(text, "MinSpareThreads 1\nMaxSpareThreads 64")?;
     if geteuid().is_root() {
         let www = User::from_name("www-data")?.context("there is no user www-data")?;
         writeln!(text, "User {}\nGroup #{}", www.name, www.gid)?;
