@@ -1,0 +1,95 @@
+//! Apache's error log of one test, and the rule that a line of level warn or worse must have been announced.
+
+use crate::wait::holds_within;
+use regex::Regex;
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// What no test may announce: a crash, a panic, a finding of a sanitizer.
+static FATAL: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"exit signal|panicked at|Sanitizer|Segmentation fault|double free|Fatal Python").unwrap());
+
+/// A line with a level that needs no announcement.
+static QUIET: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\[[^\]]*\] \[[\w-]*:(notice|info|debug|trace\d)\]").unwrap());
+
+/// What httpd itself says for reasons that are not the module's.
+static APACHE_ITSELF: LazyLock<Regex> = LazyLock::new(|| {
+    // AH00045: a child still runs a request when Apache stops; the next line of it is SIGTERM again.
+    Regex::new(r"AH00045|AH00558").unwrap()
+});
+
+/// An error log.
+pub struct ErrorLog {
+    path: PathBuf,
+    expected: RefCell<Vec<Regex>>,
+}
+
+impl ErrorLog {
+    pub(crate) fn new(path: PathBuf, expected: &[String]) -> Self {
+        let log = Self { path, expected: RefCell::default() };
+        expected.iter().for_each(|regex| log.expect(regex));
+        log
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        fs::read(&self.path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// The last lines, for the message of a failing test.
+    pub fn tail(&self) -> String {
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// The lines that match.
+    pub fn lines(&self, regex: &str) -> Vec<String> {
+        let regex = Regex::new(regex).expect("a test's own expression");
+        self.text().lines().filter(|line| regex.is_match(line)).map(str::to_owned).collect()
+    }
+
+    /// Announces lines.
+    pub fn expect(&self, regex: &str) {
+        self.expected.borrow_mut().push(Regex::new(regex).expect("a test's own expression"));
+    }
+
+    /// Waits until a line matches and returns it; the line is announced by that.
+    #[track_caller]
+    pub fn wait(&self, regex: &str) -> String {
+        self.expect(regex);
+        let mut found = Vec::new();
+        let held = holds_within(Duration::from_secs(10), || {
+            found = self.lines(regex);
+            !found.is_empty()
+        });
+        assert!(held, "no line matches {regex:?} in\n{}", self.tail());
+        found.remove(0)
+    }
+
+    /// Fails the test when the log holds something that was not announced.
+    #[track_caller]
+    pub fn check(&self) {
+        let expected = self.expected.borrow();
+        let text = self.text();
+        let surprising: Vec<&str> = text
+            .lines()
+            .filter(|line| {
+                FATAL.is_match(line) && !expected.iter().any(|regex| regex.as_str().contains("exit signal") && regex.is_match(line))
+                    || !(QUIET.is_match(line)
+                        || APACHE_ITSELF.is_match(line)
+                        || expected.iter().any(|regex| regex.is_match(line)))
+            })
+            .collect();
+        assert!(surprising.is_empty(), "log lines nobody announced:\n{}", surprising.join("\n"));
+    }
+}
