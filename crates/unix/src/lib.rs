@@ -3,6 +3,8 @@
 
 pub mod channel;
 pub mod descriptors;
+pub mod files;
 pub mod futex;
 pub mod peer;
 pub mod shared;
+pub mod stream;
