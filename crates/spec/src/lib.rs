@@ -4,6 +4,7 @@
 
 pub mod control;
 pub mod group;
+pub mod options;
 pub mod worker;
 
 pub use group::{Account, Definitions, ProcessGroup, Timeouts};

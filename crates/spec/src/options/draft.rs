@@ -1,0 +1,110 @@
+//! A `WSGIDaemonProcess` line, parsed: every value is valid in itself, no name is looked up yet.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::error::OptionError;
+use super::table::{self, State};
+use super::value::{self, Backlog, Identity, Processes, Refusal, Threads, Timeout, Umask};
+use super::words::Words;
+
+/// Stores one option's value in a draft.
+pub type Apply = fn(&mut Draft, &str) -> Result<(), Refusal>;
+
+/// A process group as written. `None` is "not written".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// The group's name.
+    pub name: String,
+    pub(super) user: Option<Identity>,
+    pub(super) group: Option<Identity>,
+    pub(super) supplementary: Option<Vec<Identity>>,
+    pub(super) processes: Option<Processes>,
+    pub(super) threads: Option<Threads>,
+    pub(super) python: Option<PathBuf>,
+    pub(super) python_home: Option<PathBuf>,
+    pub(super) python_path: Option<Vec<PathBuf>>,
+    pub(super) python_eggs: Option<PathBuf>,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) umask: Option<Umask>,
+    pub(super) lang: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) new_privileges: Option<bool>,
+    pub(super) backlog: Option<Backlog>,
+    pub(super) socket_user: Option<Identity>,
+    pub(super) connect: Option<Timeout>,
+    pub(super) socket: Option<Timeout>,
+    pub(super) queue: Option<Timeout>,
+    pub(super) shutdown: Option<Timeout>,
+    pub(super) graceful: Option<Timeout>,
+    pub(super) priority: Option<i32>,
+    pub(super) stack_size: Option<u64>,
+    pub(super) memory_limit: Option<Option<u64>>,
+    pub(super) virtual_memory_limit: Option<Option<u64>>,
+}
+
+impl Draft {
+    /// Reads the arguments of a `WSGIDaemonProcess` line, as they stand in the file.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn parse(arguments: &str) -> Result<Self, OptionError> {
+        let mut words = Words::new(arguments);
+        let name = words.word()?.ok_or(OptionError::NameMissing)?;
+        if let Err(reason) = value::group_name(&name) {
+            return Err(OptionError::Name { name, reason });
+        }
+        let mut draft = Self { name, ..Self::default() };
+        let mut seen = Vec::new();
+        while let Some((option, value)) = words.option()? {
+            draft.set(option, &value)?;
+            if option != "env" && seen.contains(&option) {
+                return Err(OptionError::Twice { group: draft.name, option: option.to_owned() });
+            }
+            seen.push(option);
+        }
+        if draft.python.is_some() && draft.python_home.is_some() {
+            return Err(OptionError::TwoPythons(draft.name));
+        }
+        Ok(draft)
+    }
+
+    /// Whether the line asks for a user or group of its own.
+    #[must_use]
+    pub fn names_account(&self) -> bool {
+        self.user.is_some() || self.group.is_some() || self.supplementary.is_some()
+    }
+
+    fn set(&mut self, option: &str, value: &str) -> Result<(), OptionError> {
+        let group = || self.name.clone();
+        let Some(row) = table::row(option) else {
+            return Err(OptionError::Unknown { group: group(), option: option.to_owned() });
+        };
+        match row.state {
+            State::Works(apply) => apply(self, value).map_err(|reason| OptionError::Value {
+                group: self.name.clone(),
+                option: row.name,
+                value: value.to_owned(),
+                reason,
+                syntax: row.syntax,
+                default: row.default,
+            }),
+            State::NotYet => {
+                Err(OptionError::NotYet { group: group(), option: row.name, meaning: row.meaning })
+            }
+            State::Removed(instead) => {
+                Err(OptionError::Removed { group: group(), option: row.name, instead })
+            }
+        }
+    }
+
+    pub(super) fn add_variable(&mut self, text: &str) -> Result<(), Refusal> {
+        let (name, value) = value::variable(text)?;
+        if self.environment.insert(name, value).is_some() {
+            return Err("sets a variable that another env= of this line sets already");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,335 @@
+//! The one table of options. Parser, refusals, the reference page and the tests come from it; what a row's function stores is
+//! defined in `draft`.
+
+use super::draft::{Apply, Draft};
+use super::value::{self, Backlog, Identity, Processes, Refusal, Threads, Timeout, Umask};
+
+/// One option of `WSGIDaemonProcess`.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionRow {
+    /// As written in front of `=`.
+    pub name: &'static str,
+    /// What is allowed behind `=`.
+    pub syntax: &'static str,
+    /// What holds without the option.
+    pub default: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// What mod_wsgi 6 does otherwise; empty when nothing.
+    pub difference: &'static str,
+    /// Whether it can be written.
+    pub state: State,
+}
+
+/// Whether an option can be written.
+#[derive(Debug, Clone, Copy)]
+pub enum State {
+    /// It works; this stores the value.
+    Works(Apply),
+    /// It is mod_wsgi's, and refused until it works here.
+    NotYet,
+    /// It was mod_wsgi's once; the text says what to write instead.
+    Removed(&'static str),
+}
+
+/// The row of an option.
+#[must_use]
+pub fn row(name: &str) -> Option<&'static OptionRow> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+/// The names of the options that work, with commas.
+pub(super) fn names() -> String {
+    let works = TABLE.iter().filter(|row| matches!(row.state, State::Works(_)));
+    works.map(|row| row.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Every option that works, a line each: name, what may be written, default, meaning.
+#[must_use]
+pub fn help() -> String {
+    let works = TABLE.iter().filter(|row| matches!(row.state, State::Works(_)));
+    works
+        .map(|row| format!("{}={}  (default: {})  {}\n", row.name, row.syntax, row.default, row.meaning))
+        .collect()
+}
+
+const fn works(
+    name: &'static str,
+    syntax: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+    difference: &'static str,
+    apply: Apply,
+) -> OptionRow {
+    OptionRow { name, syntax, default, meaning, difference, state: State::Works(apply) }
+}
+
+const fn not_yet(
+    name: &'static str,
+    syntax: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> OptionRow {
+    let difference = "not available in this version";
+    OptionRow { name, syntax, default, meaning, difference, state: State::NotYet }
+}
+
+const fn removed(name: &'static str, meaning: &'static str, instead: &'static str) -> OptionRow {
+    OptionRow { name, syntax: "-", default: "-", meaning, difference: "", state: State::Removed(instead) }
+}
+
+/// Stores a value that was read, or says what is wrong with it.
+fn put<T>(slot: &mut Option<T>, value: Result<T, Refusal>) -> Result<(), Refusal> {
+    *slot = Some(value?);
+    Ok(())
+}
+
+const SECONDS: &str = "a whole number of seconds";
+const STRICT: &str = "a number with other characters in it is refused instead of being cut or read as 0";
+
+/// All options: ours and mod_wsgi's, by subject.
+pub const TABLE: &[OptionRow] = &[
+    works(
+        "user",
+        "a user name, or # and a uid",
+        "the User of the web server",
+        "the user that the workers run as",
+        "an id without an entry in the user database is allowed with group=; the group database decides the other groups",
+        |d: &mut Draft, v| put(&mut d.user, Identity::parse(v)),
+    ),
+    works(
+        "group",
+        "a group name, or # and a gid",
+        "the Group of the web server",
+        "the group that the workers run as",
+        "root's group is refused",
+        |d, v| put(&mut d.group, Identity::parse(v)),
+    ),
+    works(
+        "supplementary-groups",
+        "group names or # and gids with commas; nothing for none",
+        "the user's groups in the group database",
+        "the other groups of the workers, the complete list",
+        "root's group is refused",
+        |d, v| put(&mut d.supplementary, Identity::parse_list(v)),
+    ),
+    works(
+        "processes",
+        "a whole number from 1 to 4096",
+        "1",
+        "number of worker processes; once written, wsgi.multiprocess is true, even for 1",
+        STRICT,
+        |d, v| put(&mut d.processes, Processes::parse(v)),
+    ),
+    works(
+        "threads",
+        "a whole number from 1 to 65533",
+        "15",
+        "request threads of each worker",
+        "0 (service scripts) is not available in this version",
+        |d, v| put(&mut d.threads, Threads::parse(v)),
+    ),
+    works(
+        "python",
+        "the absolute path of a Python interpreter",
+        "python-home, else WSGIPythonHome, else /usr/local/bin/python3, else /usr/bin/python3",
+        "the interpreter that the workers execute, 3.10 or newer",
+        "ours; mod_wsgi has one Python for the whole server",
+        |d, v| put(&mut d.python, value::absolute(v)),
+    ),
+    works(
+        "python-home",
+        "the absolute path of a virtual environment or Python installation",
+        "WSGIPythonHome",
+        "its bin/python (else bin/python3) is the interpreter",
+        "each group may have another Python version",
+        |d, v| put(&mut d.python_home, value::absolute(v)),
+    ),
+    works(
+        "python-path",
+        "absolute paths with colons between them",
+        "none",
+        "directories for the front of sys.path; .pth files in them count",
+        "relative paths are refused",
+        |d, v| put(&mut d.python_path, value::paths(v)),
+    ),
+    works("python-eggs", "an absolute path", "none", "PYTHON_EGG_CACHE of the workers", "", |d, v| {
+        put(&mut d.python_eggs, value::absolute(v))
+    }),
+    works(
+        "env",
+        "NAME=VALUE (repeat the option for more)",
+        "none",
+        "a variable of the workers' environment, which otherwise holds nothing of the web server's",
+        "ours; mod_wsgi passes on the environment of the web server",
+        Draft::add_variable,
+    ),
+    works(
+        "home",
+        "an absolute path",
+        "the user's home directory where the user is not the web server's",
+        "working directory of the workers, also first on sys.path when written",
+        "",
+        |d, v| put(&mut d.home, value::absolute(v)),
+    ),
+    works(
+        "umask",
+        "an octal number from 0 to 0777",
+        "the web server's",
+        "file mode creation mask of the workers",
+        STRICT,
+        |d, v| put(&mut d.umask, Umask::parse(v)),
+    ),
+    works("lang", "the name of a locale", "not set", "LANG of the workers", "", |d, v| {
+        put(&mut d.lang, value::text(v))
+    }),
+    works("locale", "the name of a locale", "not set", "LC_ALL of the workers", "", |d, v| {
+        put(&mut d.locale, value::text(v))
+    }),
+    works(
+        "display-name",
+        "a text, or %{GROUP} for (wsgi:NAME)",
+        "(wsgi:NAME)",
+        "what ps shows for the workers",
+        "set without being asked for",
+        |d, v| put(&mut d.display_name, value::text(v)),
+    ),
+    works(
+        "new-privs",
+        "On or Off",
+        "Off",
+        "On lets programs that the workers execute gain rights (sudo, setuid files)",
+        "ours; always possible in mod_wsgi",
+        |d, v| put(&mut d.new_privileges, value::flag(v)),
+    ),
+    works(
+        "listen-backlog",
+        "a whole number from 0 to 65535",
+        "100",
+        "connections that may wait at each worker's socket",
+        STRICT,
+        |d, v| put(&mut d.backlog, Backlog::parse(v)),
+    ),
+    works(
+        "socket-user",
+        "a user name, or # and a uid",
+        "the User of the web server",
+        "owner of the sockets, the only user who may connect",
+        "root is refused",
+        |d, v| put(&mut d.socket_user, Identity::parse(v)),
+    ),
+    works(
+        "connect-timeout",
+        SECONDS,
+        "15",
+        "how long a request tries to reach a worker before it is answered 503",
+        STRICT,
+        |d, v| put(&mut d.connect, Timeout::parse(v)),
+    ),
+    works(
+        "socket-timeout",
+        "a whole number of seconds, 0 for the server's Timeout",
+        "0",
+        "longest silence between web server and worker within a request, then 504",
+        STRICT,
+        |d, v| put(&mut d.socket, Timeout::parse(v)),
+    ),
+    works(
+        "queue-timeout",
+        "a whole number of seconds, 0 for no limit",
+        "0",
+        "how long a request may wait for a free thread, then 504",
+        "the waiting request is answered at that moment, not when a thread comes free",
+        |d, v| put(&mut d.queue, Timeout::parse(v)),
+    ),
+    works(
+        "shutdown-timeout",
+        "a whole number of seconds, at least 1",
+        "5",
+        "time for a worker to end by itself before it is killed",
+        "0 (wait for ever) is refused",
+        |d, v| put(&mut d.shutdown, Timeout::parse_positive(v)),
+    ),
+    works(
+        "graceful-timeout",
+        SECONDS,
+        "15",
+        "time for a worker that was replaced to finish its requests",
+        STRICT,
+        |d, v| put(&mut d.graceful, Timeout::parse(v)),
+    ),
+    works(
+        "cpu-priority",
+        "a whole number from -20 to 19",
+        "the web server's",
+        "nice value of the workers; 0 leaves it as it is",
+        STRICT,
+        |d, v| put(&mut d.priority, value::priority(v)),
+    ),
+    works(
+        "stack-size",
+        "a whole number of bytes from 262144 to 1073741824",
+        "8388608",
+        "stack of each request thread",
+        "the system's default",
+        |d, v| put(&mut d.stack_size, value::stack(v)),
+    ),
+    works(
+        "memory-limit",
+        "a whole number of bytes, at least 16777216, or 0 for none",
+        "0",
+        "RLIMIT_DATA of the workers",
+        "a limit that cannot be set stops the worker instead of being logged only",
+        |d, v| put(&mut d.memory_limit, value::limit(v)),
+    ),
+    works(
+        "virtual-memory-limit",
+        "a whole number of bytes, at least 16777216, or 0 for none",
+        "0",
+        "RLIMIT_AS of the workers",
+        "a limit that cannot be set stops the worker instead of being logged only",
+        |d, v| put(&mut d.virtual_memory_limit, value::limit(v)),
+    ),
+    not_yet("chroot", "an absolute path", "none", "root directory of the workers"),
+    not_yet("switch-interval", "seconds, with decimals", "Python's", "sys.setswitchinterval of the workers"),
+    not_yet("maximum-requests", "a whole number", "0", "requests after which a worker is replaced"),
+    not_yet("startup-timeout", SECONDS, "0", "time to load the application before the worker is replaced"),
+    not_yet("deadlock-timeout", SECONDS, "300", "time without the GIL before the worker is replaced"),
+    not_yet("inactivity-timeout", SECONDS, "0", "time without requests before the worker is replaced"),
+    not_yet(
+        "request-timeout",
+        SECONDS,
+        "0",
+        "longest average time of requests before the worker is replaced",
+    ),
+    not_yet(
+        "interrupt-timeout",
+        SECONDS,
+        "0",
+        "time from an exception in a late request to the worker's end",
+    ),
+    not_yet("eviction-timeout", SECONDS, "0", "time to finish requests after SIGUSR1"),
+    not_yet("restart-interval", SECONDS, "0", "time after which a worker is replaced"),
+    not_yet("send-buffer-size", "bytes", "the system's", "send buffer of the sockets"),
+    not_yet("receive-buffer-size", "bytes", "the system's", "receive buffer of the sockets"),
+    not_yet("header-buffer-size", "bytes", "32768", "longest line of a response header"),
+    not_yet("response-buffer-size", "bytes", "8388608", "response bytes held back at most"),
+    not_yet("response-socket-timeout", SECONDS, "socket-timeout", "longest wait for the client to take data"),
+    not_yet("response-flush-delay", "milliseconds", "5", "wait for more of the response before it is sent"),
+    not_yet("script-user", "a user", "none", "required owner of the script and its directory"),
+    not_yet("script-group", "a group", "none", "required group of the script and its directory"),
+    not_yet("cpu-time-limit", SECONDS, "0", "processor time after which a worker is replaced"),
+    not_yet("server-metrics", "On or Off", "Off", "lets mod_wsgi.server_metrics() see the web server"),
+    removed("python-hash-seed", "seed of Python's hashes", "write env=PYTHONHASHSEED=NUMBER"),
+    removed("home-directory", "working directory", "write home=DIRECTORY"),
+    removed(
+        "newrelic-config-file",
+        "configuration of New Relic's agent",
+        "write env=NEW_RELIC_CONFIG_FILE=FILE and start the agent in the WSGI script",
+    ),
+    removed(
+        "newrelic-environment",
+        "environment of New Relic's agent",
+        "write env=NEW_RELIC_ENVIRONMENT=NAME and start the agent in the WSGI script",
+    ),
+];
