@@ -1,6 +1,31 @@
 //! Safe CPython with sub-interpreters, over the stable ABI of 3.10: interpreters, thread states, attaching, objects
 //! branded by attachment, classes and functions written in Rust. Nothing here knows WSGI.
 
+mod args;
 mod attach;
+mod build;
+mod class;
+mod error;
+mod extension;
+mod fd;
+mod interpreter;
+mod loan;
+mod object;
+mod sync;
+mod thread;
+mod trampoline;
 
+pub use args::Args;
 pub use attach::Attached;
+pub use build::{
+    BytesBuffer, bool, bytes, dict, float, fs_path, int, interned, latin1, list, none, str, tuple,
+};
+pub use class::{Class, ClassDef};
+pub use error::{Error, Kind, Result};
+pub use extension::{function, import, initialise_extension, new_module, run_source};
+pub use fd::descriptor_of;
+pub use interpreter::Interpreter;
+pub use loan::Loan;
+pub use object::{Object, Stored};
+pub use sync::{Condvar, Mutex, MutexGuard};
+pub use thread::NativeThread;

@@ -1,0 +1,79 @@
+//! Interpreters: the main one and legacy sub-interpreters (shared GIL). Thread states are in `thread`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pyo3_ffi as ffi;
+
+use crate::attach::{Attached, Enter};
+
+/// One interpreter. Shared by all threads that run Python in it.
+pub struct Interpreter {
+    pub(crate) state: *mut ffi::PyInterpreterState,
+    id: i64,
+    /// Thread states this crate made in it and has not deleted yet.
+    pub(crate) thread_states: AtomicUsize,
+}
+
+// SAFETY: the pointer is only handed to CPython functions that take it with the GIL held or need no lock
+// (PyThreadState_New); the interpreter stays alive until `end`, which refuses while thread states exist.
+unsafe impl Send for Interpreter {}
+// SAFETY: as above.
+unsafe impl Sync for Interpreter {}
+
+impl Interpreter {
+    /// The interpreter this thread is attached to.
+    pub fn current(_py: Attached<'_>) -> Arc<Self> {
+        // SAFETY: attached, so there is a current thread state with an interpreter.
+        unsafe { Self::from_state(ffi::PyInterpreterState_Get()) }
+    }
+
+    /// # Safety
+    /// `state` is alive.
+    pub(crate) unsafe fn from_state(state: *mut ffi::PyInterpreterState) -> Arc<Self> {
+        // SAFETY: the caller promises that it is alive.
+        let id = unsafe { ffi::PyInterpreterState_GetID(state) };
+        Arc::new(Self { state, id, thread_states: AtomicUsize::new(0) })
+    }
+
+    /// Unique within the process; 0 is the main interpreter.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Ends a sub-interpreter: waits for its non-daemon threads, runs its atexit functions, frees it. Called attached
+    /// to the main interpreter. First `ready` runs in the sub-interpreter; when it returns false, or when thread
+    /// states of native threads are left, the interpreter stays and this returns false.
+    pub fn end(
+        self: &Arc<Self>,
+        _main: Attached<'_>,
+        ready: impl for<'py> FnOnce(Attached<'py>) -> bool,
+    ) -> bool {
+        if self.id == 0 || self.thread_states.load(Ordering::Acquire) != 0 {
+            return false;
+        }
+        // SAFETY: we hold the GIL, which legacy sub-interpreters share; the state is new and used by this thread
+        // alone. Py_EndInterpreter wants no other thread state of the interpreter: the counter is zero and `ready`
+        // answers for Python's own threads. PyThreadState_Swap takes the GIL back where ending has let it go.
+        unsafe {
+            let state = ffi::PyThreadState_New(self.state);
+            if state.is_null() {
+                return false;
+            }
+            let main = ffi::PyThreadState_Swap(state);
+            let sure = {
+                let _enter = Enter::new();
+                ready(Attached::assume())
+            };
+            if sure {
+                ffi::Py_EndInterpreter(state);
+                ffi::PyThreadState_Swap(main);
+            } else {
+                ffi::PyThreadState_Clear(state);
+                ffi::PyThreadState_Swap(main);
+                ffi::PyThreadState_Delete(state);
+            }
+            sure
+        }
+    }
+}
