@@ -28,7 +28,7 @@ fn dist(test: &str) -> Option<PathBuf> {
         dist.filter(|dist| dist.join("mod_wsgi.so").is_file() && Path::new("/usr/sbin/apache2").is_file());
     if there.is_none() {
         let line = format!("SKIPPED {test}: it needs apache2 and release files, named by WSGI_TEST_DIST\n");
-        print!("{line}");
+        eprint!("{line}");
         if let Some(path) = std::env::var_os("WSGI_TEST_SKIPS") {
             let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
             file.write_all(line.as_bytes()).unwrap();
