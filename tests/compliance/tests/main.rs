@@ -1,3 +1,22 @@
-//! What PEP 3333 and the reference say. `SERVER_UNDER_TEST=mod_wsgi` points the whole suite at mod_wsgi.
+//! What PEP 3333 and the reference say. `SERVER_UNDER_TEST=mod_wsgi` points the whole suite at mod_wsgi; where the two rightly
+//! differ, `kit::pick` names both expectations.
 
-mod smoke;
+/// An Apache that serves one application at `/app` in a daemon process group, or a counted skip.
+macro_rules! serve {
+    ($source:expr) => {
+        kit::need!(kit::Setup::new()).one_daemon("processes=1 threads=4").app("app", $source).start()
+    };
+}
+
+mod body;
+mod environ;
+mod failures;
+mod files;
+mod groups;
+mod input;
+mod logging;
+mod mapping;
+mod protocol;
+mod start_response;
+mod streaming;
+mod validated;

@@ -67,6 +67,25 @@ impl Apache {
         self.root().join("site").join(name)
     }
 
+    /// A file in the folder that every worker may write to.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.root().join("scratch").join(name)
+    }
+
+    /// Waits until a worker has written this file in the scratch folder, and returns what it wrote.
+    #[track_caller]
+    pub fn wait_scratch(&self, name: &str) -> String {
+        let path = self.scratch(name);
+        wait_for(LIMIT, &format!("{} is written", path.display()), || {
+            fs::read_to_string(&path).ok().filter(|text| !text.is_empty())
+        })
+    }
+
+    /// Makes a file in the scratch folder that an application waits for.
+    pub fn let_go(&self, name: &str) {
+        fs::write(self.scratch(name), "go").expect("the scratch folder is ours");
+    }
+
     /// Its error log.
     pub fn log(&self) -> &ErrorLog {
         &self.log
@@ -128,7 +147,7 @@ impl Apache {
     pub fn workers(&self) -> Vec<Process> {
         let Some(supervisor) = self.supervisor() else { return Vec::new() };
         let mut workers = supervisor.children();
-        workers.retain(|process| process.name.starts_with("python") && process.state != 'Z');
+        workers.retain(|process| process.executable().contains("python") && process.state != 'Z');
         workers
     }
 

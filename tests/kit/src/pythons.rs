@@ -61,7 +61,9 @@ impl Python {
         cache::once(&format!("venv-3.{}-{name}", self.minor), |path| {
             self.make_venv(path, &[])?;
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-            run(Command::new(path.join("bin/python")).args(pip).args(requirements)).map(drop)
+            // What a package builds must find this Python's own configuration, not that of a version manager in PATH.
+            let tools = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            run(Command::new(path.join("bin/python")).args(pip).args(requirements).env("PATH", tools)).map(drop)
         })
     }
 

@@ -58,7 +58,7 @@ impl Mpm {
 const MODULES: [&str; 8] = ["authn_core", "authz_core", "alias", "dir", "env", "mime", "setenvif", "rewrite"];
 
 /// An Apache to be started in a folder of its own. In configuration and file texts `@ROOT@` is that folder, `@SITE@` its
-/// folder for scripts, `@PORT@` the port and `@HOME@` the Python home that fits the server under test.
+/// folder for scripts, `@SCRATCH@` one that everybody may write to, `@PORT@` the port and `@HOME@` the Python home that fits the server under test.
 pub struct Setup {
     pub(crate) root: TempDir,
     pub(crate) server: Option<Server>,
@@ -81,10 +81,12 @@ impl Setup {
     /// For a given server, or none at all: an Apache without the module.
     pub fn with(server: Option<Server>) -> Self {
         let root = tempfile::Builder::new().prefix("wsgi-test-").tempdir().expect("the temp dir is writable");
-        for dir in ["run", "logs", "site", "www"] {
+        for dir in ["run", "logs", "site", "www", "scratch"] {
             fs::create_dir(root.path().join(dir)).expect("the folder is new");
         }
-        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+        for (dir, mode) in [("", 0o755), ("scratch", 0o1777)] {
+            fs::set_permissions(root.path().join(dir), fs::Permissions::from_mode(mode)).expect("the folder is ours");
+        }
         let account = if users::am_root() { Account::named("root").expect("root exists") } else { Account::own() };
         Self {
             root,
@@ -275,6 +277,7 @@ impl Setup {
         let root = self.root.path().display().to_string();
         let home = self.server.as_ref().map(|server| server.python_home.display().to_string()).unwrap_or_default();
         text.replace("@SITE@", &format!("{root}/site"))
+            .replace("@SCRATCH@", &format!("{root}/scratch"))
             .replace("@ROOT@", &root)
             .replace("@HOME@", &home)
             .replace("@PORT@", &port.to_string())
