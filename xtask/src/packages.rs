@@ -1,16 +1,14 @@
 //! The Debian packages a command needs: installs them when it may, else says how.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::run;
 
-/// What shows that a package is there. A program or a file, not dpkg: other systems name packages differently.
+/// What shows that a package is there: its program, which a system without dpkg has too; else dpkg says it.
 enum Sign {
     Program(&'static str),
-    File(&'static str),
     Dpkg,
 }
 
@@ -29,21 +27,19 @@ pub const COMPILER: Package = Package { name: "gcc", sign: Sign::Program("cc") }
 /// `python3 -m venv`.
 pub const VENV: Package = Package { name: "python3-venv", sign: Sign::Dpkg };
 /// The headers that mod_wsgi from PyPI is built with.
-pub const PYTHON_DEV: Package =
-    Package { name: "python3-dev", sign: Sign::File("/usr/include/python3.11/Python.h") };
+pub const PYTHON_DEV: Package = Package { name: "python3-dev", sign: Sign::Dpkg };
 /// Shows and breaks system calls in the tests of privileges.
 pub const STRACE: Package = Package { name: "strace", sign: Sign::Program("strace") };
+/// Points a copied Python at its own shared library, in the tests.
+pub const PATCHELF: Package = Package { name: "patchelf", sign: Sign::Program("patchelf") };
 /// Makes load.
 pub const WRK: Package = Package { name: "wrk", sign: Sign::Program("wrk") };
-/// An HTTP client.
-pub const CURL: Package = Package { name: "curl", sign: Sign::Program("curl") };
 
 impl Package {
     fn installed(&self) -> bool {
         match self.sign {
             Sign::Program(name) => run::which(name).is_some(),
-            Sign::File(path) if Path::new(path).exists() => true,
-            Sign::File(_) | Sign::Dpkg => run::succeeds(Command::new("dpkg").args(["-s", self.name])),
+            Sign::Dpkg => run::succeeds(Command::new("dpkg").args(["-s", self.name])),
         }
     }
 }

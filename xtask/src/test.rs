@@ -54,8 +54,8 @@ impl Runner<'_> {
 
 /// Runs the steps; fails when one of them failed.
 pub fn run(args: &Args) -> Result<()> {
-    use packages::{APACHE, APACHE_DEV, COMPILER, CURL, STRACE, VENV, WRK};
-    packages::need(&[&COMPILER, &APACHE, &APACHE_DEV, &VENV, &STRACE, &WRK, &CURL])?;
+    use packages::{APACHE, APACHE_DEV, COMPILER, PATCHELF, PYTHON_DEV, STRACE, VENV};
+    packages::need(&[&COMPILER, &APACHE, &APACHE_DEV, &PYTHON_DEV, &VENV, &STRACE, &PATCHELF])?;
     let workspace = Workspace::find()?;
     let tests = workspace.root.join("tests");
     let skips = skip_file(&workspace)?;
@@ -70,8 +70,9 @@ pub fn run(args: &Args) -> Result<()> {
         clippy(&workspace, &workspace.root)?;
         clippy(&workspace, &tests)
     });
-    runner.step("unit tests", || unit_tests(&workspace, &skips));
+    // Before the unit tests: those of wsgictl serve with the release files.
     runner.step("dist", || dist::run().map(drop));
+    runner.step("unit tests", || unit_tests(&workspace, &skips));
     if runner.failed("dist") {
         println!("the tests with a real Apache do not run: there are no release files");
     } else {
@@ -102,7 +103,7 @@ fn clippy(workspace: &Workspace, root: &Path) -> Result<()> {
 fn unit_tests(workspace: &Workspace, skips: &Path) -> Result<()> {
     let mut command = cargo_in(workspace, &workspace.root);
     tests_command(&mut command);
-    run::check(command.arg("--workspace").env("WSGI_TEST_SKIPS", skips))?;
+    run::check(command.arg("--workspace").env("WSGI_TEST_SKIPS", skips).env("WSGI_DIST", workspace.dist()))?;
     // nextest runs no examples in documentation.
     run::check(cargo_in(workspace, &workspace.root).args(["test", "--quiet", "--workspace", "--doc"]))
 }
@@ -110,9 +111,7 @@ fn unit_tests(workspace: &Workspace, skips: &Path) -> Result<()> {
 fn server_tests(workspace: &Workspace, tests: &Path, skips: &Path) -> Result<()> {
     let mut command = cargo_in(workspace, tests);
     tests_command(&mut command);
-    run::check(
-        command.arg("--workspace").env("WSGI_TEST_SKIPS", skips).env("WSGI_TEST_DIST", workspace.dist()),
-    )
+    run::check(command.arg("--workspace").env("WSGI_TEST_SKIPS", skips).env("WSGI_DIST", workspace.dist()))
 }
 
 /// cargo in another folder with the same build folder: what both workspaces use is built once.

@@ -23,11 +23,11 @@ def application(environ, start_response):
 
 /// The folder of release files, or a counted skip.
 fn dist(test: &str) -> Option<PathBuf> {
-    let dist = std::env::var_os("WSGI_TEST_DIST").map(PathBuf::from);
+    let dist = std::env::var_os("WSGI_DIST").map(PathBuf::from);
     let there =
         dist.filter(|dist| dist.join("mod_wsgi.so").is_file() && Path::new("/usr/sbin/apache2").is_file());
     if there.is_none() {
-        let line = format!("SKIPPED {test}: it needs apache2 and release files, named by WSGI_TEST_DIST\n");
+        let line = format!("SKIPPED {test}: it needs apache2 and release files, named by WSGI_DIST\n");
         eprint!("{line}");
         if let Some(path) = std::env::var_os("WSGI_TEST_SKIPS") {
             let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();

@@ -74,6 +74,10 @@ pub fn build_mod_wsgi(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
             "--root-user-action=ignore",
         ]);
         pip.arg(format!("mod_wsgi=={MOD_WSGI}"));
+        // The build must find this Python's own configuration, not that of a version manager in PATH.
+        let bin =
+            python_says(python, "import sys, os; print(os.path.dirname(os.path.realpath(sys.executable)))")?;
+        pip.env("PATH", format!("{bin}:/usr/sbin:/usr/bin:/sbin:/bin"));
         // mod_wsgi links libpython by name; a Python outside the system's folders needs the way to it in the module.
         let library = python_says(python, "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))")?;
         run::check(pip.env("LDFLAGS", format!("-Wl,-rpath,{library}")))?;
