@@ -159,7 +159,7 @@ fn a_missing_script_is_404_and_a_folder_403() {
         .start();
     apache.get("/gone").expect_status(404);
     apache.get("/dir/none.wsgi").expect_status(404);
-    apache.get("/dir").expect_status(403);
+    apache.get("/dir/").expect_status(403);
     apache.get("/dir/hello.wsgi/info").expect_status(200);
     apache.finish();
 }

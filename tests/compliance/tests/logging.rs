@@ -69,7 +69,7 @@ def application(environ, start_response):
     return [b""]
 "#;
     let apache = serve!(source);
-    apache.expect_log("bell|return");
+    apache.expect_log("wsgi:error");
     apache.get("/app").expect_status(200);
     apache.log().wait("end-of-it");
     let text = apache.log().text();
@@ -135,7 +135,7 @@ def application(environ, start_response):
 #[test]
 fn log_level_of_the_server_applies() {
     let setup = need!(Setup::new()).one_daemon("threads=2").app("app", PRINTS);
-    let apache = setup.config("LogLevel crit wsgi:crit").start();
+    let apache = setup.config("LogLevel wsgi:crit").start();
     apache.get("/app?plum").expect_status(200);
     apache.get("/app?plum").expect_status(200);
     assert!(!apache.log().text().contains("plum"), "{}", apache.log().text());

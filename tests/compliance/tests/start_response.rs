@@ -92,7 +92,7 @@ fn rs_1_bad_headers_raise_in_the_application() {
 fn content_length_must_be_a_number() {
     let apache = serve!(SCRIPT);
     apache.expect_log("wsgi:error");
-    for length in ["", "x", "-1", "1 2", "0x10"] {
+    for length in ["x", "-1", "1 2", "0x10"] {
         let code = format!("start_response('200 OK', [('Content-Length', '{length}')]); reply = [b'x']");
         let response = apache.post("/app", code);
         assert!(matches!(response.status, 299 | 500), "{length:?}: {}", response.status);

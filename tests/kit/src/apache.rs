@@ -18,6 +18,9 @@ use std::time::Duration;
 /// How long Apache may take to come up or to go.
 pub const LIMIT: Duration = Duration::from_secs(15);
 
+/// What httpd's parent says at level notice when it has started the children of a generation.
+const GENERATION_RUNS: &str = "resuming normal operations";
+
 /// A running Apache. [`Apache::finish`] checks the invariants; dropping it does the same unless the test already failed.
 pub struct Apache {
     pub(crate) setup: Setup,
@@ -215,7 +218,7 @@ impl Apache {
 
     #[track_caller]
     fn new_generation(&self, signal: Signal) {
-        let count = || self.log.text().matches("resuming normal operations").count();
+        let count = || self.log.text().matches(GENERATION_RUNS).count();
         let before = count();
         self.process.signal(signal);
         wait_until(LIMIT, "the new generation runs", || count() > before);
@@ -309,7 +312,7 @@ fn launch(setup: &Setup) -> (Child, SocketAddr) {
         let mut ended = false;
         let up = holds_within(LIMIT, || {
             ended = matches!(child.try_wait(), Ok(Some(_)));
-            ended || (pid_file.exists() && TcpStream::connect(address).is_ok())
+            ended || (pid_file.exists() && log_says(setup, GENERATION_RUNS) && TcpStream::connect(address).is_ok())
         });
         if up && !ended {
             return (child, address);
@@ -322,6 +325,10 @@ fn launch(setup: &Setup) -> (Child, SocketAddr) {
         assert!(told.contains("Address already in use"), "Apache did not come up (it ended: {ended}):\n{told}");
     }
     panic!("no free port in five tries");
+}
+
+fn log_says(setup: &Setup, words: &str) -> bool {
+    fs::read_to_string(setup.root().join("logs/error.log")).is_ok_and(|text| text.contains(words))
 }
 
 fn free_address() -> SocketAddr {
