@@ -73,7 +73,7 @@ pub fn build_mod_wsgi(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
             "--disable-pip-version-check",
             "--root-user-action=ignore",
         ]);
-        pip.arg(format!("mod_wsgi=={MOD_WSGI}"));
+        pip.arg("--no-cache-dir").arg(format!("mod_wsgi=={MOD_WSGI}"));
         // The build must find this Python's own configuration, not that of a version manager in PATH.
         let bin =
             python_says(python, "import sys, os; print(os.path.dirname(os.path.realpath(sys.executable)))")?;
