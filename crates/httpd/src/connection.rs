@@ -1,0 +1,147 @@
+//! The connection a request came over: addresses, state, keep-alive.
+
+use crate::log::Log;
+use crate::optional::SslVariables;
+use crate::pool::Pool;
+use crate::table::Table;
+use crate::text;
+use httpd_sys as sys;
+use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
+use std::ptr::{NonNull, null_mut};
+
+/// An address and port of one end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address<'r> {
+    /// The IP address as text; empty if unknown.
+    pub ip: &'r [u8],
+    /// The port; 0 if unknown.
+    pub port: u16,
+}
+
+/// A connection, alive for `'r`. With HTTP/2 each request has one of its own, whose [`Connection::is_secondary`] is
+/// true.
+#[derive(Clone, Copy)]
+pub struct Connection<'r> {
+    raw: NonNull<sys::conn_rec>,
+    life: PhantomData<&'r sys::conn_rec>,
+}
+
+impl<'r> Connection<'r> {
+    /// # Safety
+    /// `raw` lives for `'r` and belongs to this thread.
+    pub(crate) unsafe fn from_raw(raw: *mut sys::conn_rec) -> Connection<'r> {
+        match NonNull::new(raw) {
+            Some(raw) => Connection { raw, life: PhantomData },
+            None => panic!("httpd handed out no connection"),
+        }
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::conn_rec {
+        self.raw.as_ptr()
+    }
+
+    /// The connection's pool.
+    pub fn pool(&self) -> Pool<'r> {
+        // SAFETY: the connection lives for 'r and belongs to this thread.
+        unsafe { Pool::from_raw((*self.raw()).pool) }
+    }
+
+    /// The peer's address as seen on the wire (not what mod_remoteip made of it; see `Request::useragent_ip`).
+    pub fn client(&self) -> Address<'r> {
+        // SAFETY: as in `pool`; the texts live as long as the connection.
+        unsafe { address((*self.raw()).client_ip, (*self.raw()).client_addr) }
+    }
+
+    /// The address the connection came in on.
+    pub fn local(&self) -> Address<'r> {
+        // SAFETY: as in `client`.
+        unsafe { address((*self.raw()).local_ip, (*self.raw()).local_addr) }
+    }
+
+    /// The connection's id for logs (`%L` of a connection), once a log line has asked for one.
+    pub fn log_id(&self) -> Option<&'r [u8]> {
+        // SAFETY: as in `client`.
+        unsafe { text::bytes((*self.raw()).log_id) }
+    }
+
+    /// Notes of modules about this connection.
+    pub fn notes(&self) -> Table<'r> {
+        // SAFETY: as in `client`.
+        unsafe { Table::from_raw((*self.raw()).notes) }
+    }
+
+    /// The connection's log.
+    pub fn log(&self) -> Log<'r> {
+        // SAFETY: as in `client`.
+        unsafe { Log::connection(self.raw()) }
+    }
+
+    /// Whether httpd knows that the client is gone.
+    pub fn aborted(&self) -> bool {
+        // SAFETY: as in `client`.
+        unsafe { sys::conn_aborted(self.raw()) }
+    }
+
+    /// How many requests were kept alive on this connection so far.
+    pub fn keepalives(&self) -> u32 {
+        // SAFETY: as in `client`.
+        u32::try_from(unsafe { (*self.raw()).keepalives }).unwrap_or(0)
+    }
+
+    /// Has httpd close the connection after this response.
+    pub fn close_after_response(&self) {
+        // SAFETY: as in `client`; a plain field, written by the thread the connection belongs to.
+        unsafe { (*self.raw()).keepalive = sys::AP_CONN_CLOSE }
+    }
+
+    /// Whether this is one stream of a connection (HTTP/2).
+    pub fn is_secondary(&self) -> bool {
+        // SAFETY: as in `client`.
+        unsafe { !(*self.raw()).master.is_null() }
+    }
+
+    /// The client's socket, to wait for its end of the connection to close; `None` for a stream of HTTP/2.
+    pub fn socket(&self) -> Option<BorrowedFd<'r>> {
+        if self.is_secondary() {
+            return None;
+        }
+        let mut fd = -1;
+        // SAFETY: the connection lives for 'r and so does its socket.
+        unsafe {
+            let socket = sys::ap_get_conn_socket(self.raw());
+            let known = !socket.is_null() && sys::apr_os_sock_get(&raw mut fd, socket) == sys::APR_SUCCESS;
+            (known && fd >= 0).then(|| BorrowedFd::borrow_raw(fd))
+        }
+    }
+
+    /// Whether the client speaks TLS to this server (mod_ssl; false when it is not loaded).
+    pub fn is_https(&self) -> bool {
+        SslVariables::is_https(self)
+    }
+}
+
+/// # Safety
+/// Both pointers are null or live for `'r`.
+unsafe fn address<'r>(ip: *const std::ffi::c_char, socket: *const sys::apr_sockaddr_t) -> Address<'r> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let ip = text::bytes(ip).unwrap_or_default();
+        // httpd writes `local_ip` only when something asked for the host name of the local end.
+        let ip = if ip.is_empty() && !socket.is_null() { ip_text(socket.cast_mut()) } else { ip };
+        Address { ip, port: socket.as_ref().map_or(0, |socket| socket.port) }
+    }
+}
+
+/// # Safety
+/// `socket` lives for `'r`, with its pool.
+unsafe fn ip_text<'r>(socket: *mut sys::apr_sockaddr_t) -> &'r [u8] {
+    let mut ip = null_mut();
+    // SAFETY: the caller's promise; APR puts the text into the address's pool.
+    unsafe {
+        match sys::apr_sockaddr_ip_get(&raw mut ip, socket) {
+            sys::APR_SUCCESS => text::bytes(ip).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+}

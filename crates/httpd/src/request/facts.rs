@@ -1,0 +1,150 @@
+//! What httpd works out about a request: names, scheme, roots, options and limits that apply, facts of the file.
+
+use super::Request;
+use crate::optional::SslVariables;
+use httpd_sys as sys;
+use std::time::{Duration, SystemTime};
+
+/// The kind of the file a request was mapped to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// There is no such file (or nobody looked).
+    Missing,
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// Anything else: a device, a pipe, a socket, a link that was not followed.
+    Other,
+}
+
+/// What `stat` said of the file a request was mapped to.
+#[derive(Clone, Copy, Debug)]
+pub struct FileFacts {
+    /// Its kind.
+    pub kind: FileType,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed last.
+    pub modified: SystemTime,
+}
+
+/// Whether a path may go on behind the file (`AcceptPathInfo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathInfo {
+    /// It may.
+    Accept,
+    /// It may not: 404.
+    Reject,
+    /// The handler decides.
+    Default,
+}
+
+/// `CGIPassAuth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassAuth {
+    /// Off.
+    Off,
+    /// On.
+    On,
+    /// Not set.
+    Unset,
+}
+
+impl<'r> Request<'r> {
+    /// The server's name as `UseCanonicalName` says (`SERVER_NAME`).
+    pub fn server_name(&self) -> &'r [u8] {
+        // SAFETY: the request is live.
+        self.owned_text(unsafe { sys::ap_get_server_name(self.raw()) })
+    }
+
+    /// The server's port as `UseCanonicalName` and `UseCanonicalPhysicalPort` say (`SERVER_PORT`).
+    pub fn server_port(&self) -> u16 {
+        // SAFETY: the request is live.
+        unsafe { sys::ap_get_server_port(self.raw()) }
+    }
+
+    /// `http` or `https` as httpd's modules say (`REQUEST_SCHEME`).
+    pub fn scheme(&self) -> &'r [u8] {
+        // SAFETY: the request is live.
+        self.owned_text(unsafe { sys::ap_run_http_scheme(self.raw()) })
+    }
+
+    /// `DocumentRoot` in force.
+    pub fn document_root(&self) -> &'r [u8] {
+        // SAFETY: the request is live.
+        self.owned_text(unsafe { sys::ap_document_root(self.raw()) })
+    }
+
+    /// `CONTEXT_PREFIX`.
+    pub fn context_prefix(&self) -> &'r [u8] {
+        // SAFETY: the request is live.
+        self.owned_text(unsafe { sys::ap_context_prefix(self.raw()) })
+    }
+
+    /// `CONTEXT_DOCUMENT_ROOT`.
+    pub fn context_document_root(&self) -> &'r [u8] {
+        // SAFETY: the request is live.
+        self.owned_text(unsafe { sys::ap_context_document_root(self.raw()) })
+    }
+
+    /// Whether `Options ExecCGI` applies.
+    pub fn allows_exec_cgi(&self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { sys::ap_allow_options(self.raw()) & sys::OPT_EXECCGI != 0 }
+    }
+
+    /// `LimitRequestBody` in force, in bytes; `None` when there is no limit.
+    pub fn limit_request_body(&self) -> Option<u64> {
+        // SAFETY: the request is live.
+        let limit = unsafe { sys::ap_get_limit_req_body(self.raw()) };
+        u64::try_from(limit).ok().filter(|&limit| limit > 0)
+    }
+
+    /// `AcceptPathInfo` in force.
+    pub fn path_info_rule(&self) -> PathInfo {
+        // SAFETY: the request is live.
+        match unsafe { (*self.raw()).used_path_info } {
+            sys::AP_REQ_ACCEPT_PATH_INFO => PathInfo::Accept,
+            sys::AP_REQ_REJECT_PATH_INFO => PathInfo::Reject,
+            _ => PathInfo::Default,
+        }
+    }
+
+    /// `CGIPassAuth` in force.
+    pub fn cgi_pass_auth(&self) -> PassAuth {
+        // SAFETY: the core module's value is in every directory vector.
+        let value = unsafe {
+            let core = sys::ap_get_core_module_config((*self.raw()).per_dir_config);
+            sys::core_cgi_pass_auth(core.cast())
+        };
+        match value {
+            0 => PassAuth::Off,
+            1 => PassAuth::On,
+            _ => PassAuth::Unset,
+        }
+    }
+
+    /// What httpd found at [`Request::filename`].
+    pub fn file(&self) -> FileFacts {
+        // SAFETY: the request is live; the structure is plain data.
+        let found = unsafe { (&raw const (*self.raw()).finfo).read() };
+        let kind = match found.filetype {
+            sys::APR_NOFILE => FileType::Missing,
+            sys::APR_REG => FileType::Regular,
+            sys::APR_DIR => FileType::Directory,
+            _ => FileType::Other,
+        };
+        let modified = Duration::from_micros(found.mtime.try_into().unwrap_or(0));
+        FileFacts {
+            kind,
+            size: found.size.try_into().unwrap_or(0),
+            modified: SystemTime::UNIX_EPOCH + modified,
+        }
+    }
+
+    /// The value of a variable of mod_ssl; `None` without mod_ssl or without a value.
+    pub fn ssl_variable(&self, name: &str) -> Option<&'r [u8]> {
+        SslVariables::lookup(self, name)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a hook answers with: status, type and length, redirects, and a response that ends early and shows it. Content
+//! goes through `Brigade`.
+
+use super::Request;
+use crate::brigade::Brigade;
+use crate::optional;
+use httpd_sys as sys;
+use std::ffi::c_int;
+use std::ptr::null;
+
+impl Request<'_> {
+    /// Sets the status, with the reason phrase httpd knows for it.
+    pub fn set_status(&mut self, status: u16) {
+        // SAFETY: the request is live.
+        unsafe {
+            (*self.raw()).status = c_int::from(status);
+            (*self.raw()).status_line = null();
+        }
+    }
+
+    /// Sets the status and the line sent for it: the number, a space and a reason phrase. The caller has checked that
+    /// `line` starts with the number and holds no control characters.
+    pub fn set_status_line(&mut self, status: u16, line: &[u8]) {
+        let line = self.pool().copy(line);
+        // SAFETY: the request is live; the copy lives as long.
+        unsafe {
+            (*self.raw()).status = c_int::from(status);
+            (*self.raw()).status_line = line;
+        }
+    }
+
+    /// Sets the content type. It came from outside, so it must not choose a handler: httpd from 2.4.60 on is told so.
+    pub fn set_content_type(&mut self, content_type: &[u8]) {
+        // SAFETY: the request is live; the copy lives as long.
+        unsafe { optional::set_untrusted_content_type(self.raw(), self.pool().copy(content_type)) }
+    }
+
+    /// Sets the content length, in bytes.
+    pub fn set_content_length(&mut self, length: u64) {
+        let length = sys::apr_off_t::try_from(length).unwrap_or(sys::apr_off_t::MAX);
+        // SAFETY: the request is live.
+        unsafe { sys::ap_set_content_length(self.raw(), length) }
+    }
+
+    /// Keeps this response out of httpd's caches.
+    pub fn set_no_cache(&mut self) {
+        // SAFETY: the request is live, and so is the one it is part of.
+        unsafe {
+            (*self.raw()).no_cache = 1;
+            if let Some(main) = (*self.raw()).main.as_mut() {
+                main.no_cache = 1;
+            }
+        }
+    }
+
+    /// Reads and drops what is left of the request's body. The error is the status to answer with.
+    pub fn discard_body(&mut self) -> Result<(), u16> {
+        // SAFETY: the request is live.
+        match unsafe { sys::ap_discard_request_body(self.raw()) } {
+            sys::OK => Ok(()),
+            status => Err(u16::try_from(status).unwrap_or(500)),
+        }
+    }
+
+    /// Answers with what httpd makes of `uri`, a path of this server, as if a GET had asked for it. Return
+    /// [`crate::Answer::Ok`] afterwards.
+    pub fn redirect_internally(&mut self, uri: &[u8]) {
+        self.headers_in().unset(c"Content-Length");
+        // SAFETY: the request is live; the texts are static or live in its pool. httpd makes a request of its own for
+        // the URI, which ends before this call returns.
+        unsafe {
+            (*self.raw()).method = c"GET".as_ptr();
+            (*self.raw()).method_number = sys::M_GET;
+            sys::ap_internal_redirect_handler(self.pool().copy(uri), self.raw());
+        }
+    }
+
+    /// Whether the head of the response has gone to the client's side of httpd.
+    pub fn head_sent(&self) -> bool {
+        // SAFETY: the request is live; httpd's header filter sets the mark.
+        unsafe { (*self.raw()).sent_bodyct != 0 }
+    }
+
+    /// Ends a response that cannot be completed so that the client can tell: no final chunk, the connection closed (a
+    /// stream reset with HTTP/2). Return [`crate::Answer::Done`] afterwards.
+    pub fn break_off(&mut self) {
+        self.set_no_cache();
+        let mut brigade = Brigade::new(self);
+        brigade.push_broken_end();
+        // The client may be gone already; there is nobody else to tell.
+        let _ = brigade.pass(self);
+        self.connection().close_after_response();
+    }
+}
