@@ -7,12 +7,16 @@ use std::time::Duration;
 fn chunked_is_refused_unless_allowed() {
     let setup = need!(Setup::new()).one_daemon("threads=4").fixture("echo");
     let apache = setup
-        .config("WSGIScriptAlias /open @SITE@/echo.wsgi\n<Location /open>\nWSGIChunkedRequest On\n</Location>")
+        .config(
+            "WSGIScriptAlias /open @SITE@/echo.wsgi\n<Location /open>\nWSGIChunkedRequest On\n</Location>",
+        )
         .expect_log("WSGI0139|hunked")
         .start();
     let send = |path: &str| {
         let mut connection = apache.connect();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        );
         connection.send(head).expect("is sent");
         connection.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n").expect("is sent");
         connection.read_response("POST").expect("is answered")
@@ -33,7 +37,10 @@ fn a_large_chunked_upload_arrives_whole() {
     let mut whole = Vec::new();
     for number in 0..100_u32 {
         let piece: Vec<u8> = (0..3001_u32).map(|at| ((at + number) % 256) as u8).collect();
-        connection.send(format!("{:x}\r\n", piece.len())).and_then(|()| connection.send(&piece)).expect("is sent");
+        connection
+            .send(format!("{:x}\r\n", piece.len()))
+            .and_then(|()| connection.send(&piece))
+            .expect("is sent");
         connection.send("\r\n").expect("is sent");
         whole.extend(piece);
     }
@@ -87,7 +94,9 @@ fn a_client_that_stops_in_the_middle_of_its_body_harms_nobody() {
     let apache = setup.expect_log("WSGI|wsgi:error|read error|request body").start();
     for _ in 0..6 {
         let mut connection = apache.connect();
-        connection.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf").expect("is sent");
+        connection
+            .send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf")
+            .expect("is sent");
         connection.reset();
     }
     // Two threads only: none of them may be held by the six.
@@ -100,7 +109,8 @@ fn pipelined_requests_are_answered_in_order() {
     let apache = need!(Setup::new()).one_daemon("threads=4").fixture("echo").start();
     let mut connection = apache.connect();
     let bodies = ["first", "second", "third"];
-    let all: Vec<u8> = bodies.iter().flat_map(|body| apache.request("POST", "/echo").body(*body).bytes(true)).collect();
+    let all: Vec<u8> =
+        bodies.iter().flat_map(|body| apache.request("POST", "/echo").body(*body).bytes(true)).collect();
     connection.send(all).expect("is sent");
     for body in bodies {
         assert_eq!(connection.read_response("POST").expect("is answered").text(), body);

@@ -106,8 +106,15 @@ fn mod_wsgi_keys_are_there() {
 fn keys_that_are_not_for_applications_are_absent() {
     let apache = need!(served());
     let environ = environ_of(&apache.request("GET", "/environ").header("Proxy", "http://evil").send());
-    let absent =
-        ["PATH", "GATEWAY_INTERFACE", "PATH_TRANSLATED", "REMOTE_HOST", "SERVER_SIGNATURE", "HTTPS", "HTTP_PROXY"];
+    let absent = [
+        "PATH",
+        "GATEWAY_INTERFACE",
+        "PATH_TRANSLATED",
+        "REMOTE_HOST",
+        "SERVER_SIGNATURE",
+        "HTTPS",
+        "HTTP_PROXY",
+    ];
     for key in absent {
         assert!(!environ.contains_key(key), "{key}");
     }
@@ -178,7 +185,8 @@ fn setenv_reaches_the_environ_and_not_the_process() {
 
 #[test]
 fn https_from_setenv_makes_the_scheme() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").fixture("environ").config("SetEnv HTTPS On").start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").fixture("environ").config("SetEnv HTTPS On").start();
     let environ = environ_of(&apache.get("/environ"));
     assert_eq!(environ["wsgi.url_scheme"], json!(["str", "https"]));
     assert!(!environ.contains_key("HTTPS"));

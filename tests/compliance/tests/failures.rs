@@ -6,7 +6,11 @@ use kit::{End, Setup, need, pick};
 fn fails_with(source: &str, status: u16, line: &str) -> Result<(), String> {
     let apache = Setup::new()?.one_daemon("threads=2").app("app", source).fixture("hello").start();
     let response = apache.get("/app").expect_status(status);
-    assert!(!response.text().contains("Traceback") && !response.text().contains(".wsgi"), "{}", response.text());
+    assert!(
+        !response.text().contains("Traceback") && !response.text().contains(".wsgi"),
+        "{}",
+        response.text()
+    );
     apache.log().wait(line);
     apache.expect_log("wsgi:error");
     // The worker still serves others.
@@ -17,7 +21,11 @@ fn fails_with(source: &str, status: u16, line: &str) -> Result<(), String> {
 
 #[test]
 fn an_exception_before_the_headers_is_500_with_its_traceback_in_the_log() {
-    need!(fails_with("def application(e, s):\n    raise ValueError('my words')\n", 500, "ValueError: my words"));
+    need!(fails_with(
+        "def application(e, s):\n    raise ValueError('my words')\n",
+        500,
+        "ValueError: my words"
+    ));
 }
 
 #[test]
@@ -167,7 +175,8 @@ fn a_missing_script_is_404_and_a_folder_403() {
 #[test]
 fn an_unknown_process_group_is_500() {
     let setup = need!(Setup::new()).daemon("app", "threads=2").fixture("hello");
-    let apache = setup.config("SetEnv GROUP nosuch\nWSGIProcessGroup %{ENV:GROUP}").expect_log("wsgi:error").start();
+    let apache =
+        setup.config("SetEnv GROUP nosuch\nWSGIProcessGroup %{ENV:GROUP}").expect_log("wsgi:error").start();
     apache.get("/hello").expect_status(500);
     apache.log().wait("nosuch");
     apache.finish();
@@ -175,7 +184,8 @@ fn an_unknown_process_group_is_500() {
 
 #[test]
 fn embedded_requests_are_refused_when_restricted() {
-    let apache = need!(Setup::new()).daemon("app", "threads=2").fixture("hello").expect_log("wsgi:error").start();
+    let apache =
+        need!(Setup::new()).daemon("app", "threads=2").fixture("hello").expect_log("wsgi:error").start();
     apache.get("/hello").expect_status(500);
     apache.log().wait("WSGI0143|embedded|Embedded");
     apache.finish();
@@ -183,10 +193,10 @@ fn embedded_requests_are_refused_when_restricted() {
 
 #[test]
 fn a_worker_that_dies_in_a_request_is_502_and_is_replaced() {
-    let setup = need!(Setup::new()).one_daemon("threads=2").fixture("hello").app(
-        "app",
-        "import os\ndef application(e, s):\n    os._exit(7)\n",
-    );
+    let setup = need!(Setup::new())
+        .one_daemon("threads=2")
+        .fixture("hello")
+        .app("app", "import os\ndef application(e, s):\n    os._exit(7)\n");
     let apache = setup.expect_log("wsgi:(error|warn|crit|alert)|exited|exit").start();
     apache.get("/hello").expect_status(200);
     let response = apache.get("/app");

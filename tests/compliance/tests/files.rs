@@ -35,7 +35,8 @@ fn data() -> String {
 
 #[test]
 fn a_file_is_sent_whole_from_its_position() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     let whole = apache.get("/app").expect_status(200);
     assert!(whole.text() == data(), "{} bytes", whole.body.len());
     assert_eq!(whole.header("Content-Length"), Some("60000"));
@@ -49,7 +50,8 @@ fn a_file_is_sent_whole_from_its_position() {
 
 #[test]
 fn the_file_is_closed_afterwards() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     apache.get("/app").expect_status(200);
     assert_eq!(apache.wait_scratch("closed"), "closed;");
     apache.finish();
@@ -57,14 +59,16 @@ fn the_file_is_closed_afterwards() {
 
 #[test]
 fn an_object_without_descriptor_is_read() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     assert_eq!(apache.get("/app?memory").expect_status(200).body, vec![b'm'; 20_000]);
     apache.finish();
 }
 
 #[test]
 fn an_object_that_reads_text_is_500() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     apache.expect_log("wsgi:error");
     apache.get("/app?text").expect_status(500);
     apache.log().wait("TypeError");
@@ -106,7 +110,8 @@ def application(environ, start_response):
 
 #[test]
 fn a_head_request_for_a_file_has_its_length_and_no_body() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     let mut connection = apache.connect();
     for _ in 0..2 {
         connection.send(apache.request("HEAD", "/app").bytes(true)).expect("is sent");
@@ -118,7 +123,8 @@ fn a_head_request_for_a_file_has_its_length_and_no_body() {
 
 #[test]
 fn a_range_of_a_file_is_right_where_apache_cuts_it() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     let response = apache.request("GET", "/app").header("Range", "bytes=10-19").send();
     // httpd's filter cuts only what it sees whole at once, which no server has to arrange.
     let (from, to) = if response.status == 206 { (10, 20) } else { (0, 60_000) };

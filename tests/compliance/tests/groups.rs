@@ -32,7 +32,9 @@ fn setup() -> Result<Setup, String> {
 }
 
 fn location(path: &str, directives: &str) -> String {
-    format!("WSGIScriptAlias /{path} @SITE@/app.wsgi\n<Location /{path}>\nWSGIProcessGroup one\n{directives}\n</Location>")
+    format!(
+        "WSGIScriptAlias /{path} @SITE@/app.wsgi\n<Location /{path}>\nWSGIProcessGroup one\n{directives}\n</Location>"
+    )
 }
 
 #[test]
@@ -43,7 +45,10 @@ fn requests_run_in_the_group_of_their_location() {
         .config("WSGIScriptAlias /third @SITE@/app.wsgi process-group=two application-group=%{GLOBAL}")
         .start();
     let (first, second, third) = (seen(&apache, "/first"), seen(&apache, "/second"), seen(&apache, "/third"));
-    assert_eq!((&first["process"], &second["process"], &third["process"]), (&json!("one"), &json!("two"), &json!("two")));
+    assert_eq!(
+        (&first["process"], &second["process"], &third["process"]),
+        (&json!("one"), &json!("two"), &json!("two"))
+    );
     assert_ne!(first["pid"], second["pid"]);
     assert_eq!(second["pid"], third["pid"]);
     apache.finish();
@@ -171,8 +176,9 @@ def application(environ, start_response):
 "#;
     let apache = need!(Setup::new()).one_daemon("processes=1 threads=3").app("app", source).start();
     let address = apache.address();
-    let clients: Vec<_> =
-        (0..3).map(|_| std::thread::spawn(move || kit::Request::new(address, "GET", "/app").send())).collect();
+    let clients: Vec<_> = (0..3)
+        .map(|_| std::thread::spawn(move || kit::Request::new(address, "GET", "/app").send()))
+        .collect();
     for client in clients {
         client.join().expect("three requests run at once").expect_status(200);
     }
@@ -206,10 +212,15 @@ result = {"cwd": os.getcwd(), "umask": mask, "LANG": os.environ.get("LANG"), "LC
 fn a_group_of_another_virtual_host_may_not_be_used() {
     let setup = need!(Setup::new()).app("app", WHERE);
     let host = |name: &str, more: &str| {
-        format!("<VirtualHost 127.0.0.1:@PORT@>\nServerName {name}\n{more}\nWSGIProcessGroup private\n</VirtualHost>\n")
+        format!(
+            "<VirtualHost 127.0.0.1:@PORT@>\nServerName {name}\n{more}\nWSGIProcessGroup private\n</VirtualHost>\n"
+        )
     };
     let apache = setup
-        .config(&host("a.test", "WSGIDaemonProcess private python-home=@HOME@ threads=2\nErrorLog @ROOT@/logs/a.log"))
+        .config(&host(
+            "a.test",
+            "WSGIDaemonProcess private python-home=@HOME@ threads=2\nErrorLog @ROOT@/logs/a.log",
+        ))
         .config(&host("b.test", "ErrorLog @ROOT@/logs/b.log"))
         .start();
     apache.request("GET", "/app").host("a.test").send().expect_status(200);

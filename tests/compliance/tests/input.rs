@@ -70,7 +70,13 @@ def application(environ, start_response):
 "#;
     let apache = serve!(source);
     let parts = apache.post("/app", "aa\nbb\ncc\ndd\n").json();
-    let all: Vec<&str> = parts.as_array().unwrap().iter().flat_map(|part| part.as_array().unwrap()).filter_map(|line| line.as_str()).collect();
+    let all: Vec<&str> = parts
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|part| part.as_array().unwrap())
+        .filter_map(|line| line.as_str())
+        .collect();
     assert_eq!(all, ["aa\n", "bb\n", "cc\n", "dd\n"]);
     assert!((2..=4).contains(&parts[0].as_array().unwrap().len()), "{parts}");
     apache.finish();

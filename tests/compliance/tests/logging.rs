@@ -23,8 +23,16 @@ fn each_line_becomes_one_record_of_level_error() {
     let apache = serve!(PRINTS);
     apache.expect_log("apple");
     apache.get("/app?apple").expect_status(200);
-    let said =
-        ["by print", "by stderr", "by errors", "part one, part two", "next line", "a", "b", "without newline"];
+    let said = [
+        "by print",
+        "by stderr",
+        "by errors",
+        "part one, part two",
+        "next line",
+        "a",
+        "b",
+        "without newline",
+    ];
     for words in said {
         let line = apache.log().wait(&format!("apple {words}$"));
         assert!(line.contains("[wsgi:error]"), "{line}");
@@ -44,7 +52,11 @@ fn lines_go_to_the_error_log_of_the_virtual_host() {
     let setup = need!(Setup::new()).daemon("app", "threads=2").app("app", PRINTS);
     let apache = setup.config(&(host("one") + &host("two"))).start();
     for name in ["one", "two"] {
-        apache.request("GET", &format!("/app?pear-{name}")).host(&format!("{name}.test")).send().expect_status(200);
+        apache
+            .request("GET", &format!("/app?pear-{name}"))
+            .host(&format!("{name}.test"))
+            .send()
+            .expect_status(200);
     }
     for (name, other) in [("one", "two"), ("two", "one")] {
         let path = apache.root().join(format!("logs/{name}.log"));

@@ -115,7 +115,9 @@ fn accept_path_info_off_is_honoured() {
 #[test]
 fn a_rewrite_with_pass_through_reaches_the_alias() {
     let apache = need!(setup())
-        .config("WSGIScriptAlias /app @SITE@/paths.wsgi\nRewriteEngine On\nRewriteRule ^/old/(.*) /app/$1 [PT]")
+        .config(
+            "WSGIScriptAlias /app @SITE@/paths.wsgi\nRewriteEngine On\nRewriteRule ^/old/(.*) /app/$1 [PT]",
+        )
         .start();
     assert_eq!(apache.get("/old/x").json(), json!(["/app", "/x", "paths.wsgi"]));
     apache.finish();

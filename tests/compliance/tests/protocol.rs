@@ -30,7 +30,8 @@ def application(environ, start_response):
     start_response("200 OK", [("X-Method", environ["REQUEST_METHOD"]), ("Content-Type", "text/plain")])
     return [b"x" * 1000]
 "#;
-    let setup = need!(Setup::new()).modules(&["filter", "deflate"]).one_daemon("threads=2").app("app", source);
+    let setup =
+        need!(Setup::new()).modules(&["filter", "deflate"]).one_daemon("threads=2").app("app", source);
     let apache = setup.config("SetOutputFilter DEFLATE").start();
     let response = apache.request("HEAD", "/app").send();
     assert_eq!(response.header("X-Method"), Some("GET"));
@@ -68,7 +69,8 @@ def application(environ, start_response):
 
 #[test]
 fn a_connection_is_kept_for_many_requests() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").fixture("hello").config("MaxKeepAliveRequests 0").start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").fixture("hello").config("MaxKeepAliveRequests 0").start();
     let mut connection = apache.connect();
     for _ in 0..300 {
         connection.send(apache.request("GET", "/hello").bytes(true)).expect("is sent");
@@ -116,7 +118,10 @@ def application(environ, start_response):
     start_response("200 OK", [("Location", "/secret.txt")])
     return [b"mine"]
 "#;
-    let setup = need!(Setup::new()).one_daemon("threads=2").app("app", source).file("www/secret.txt", "Apache's file");
+    let setup = need!(Setup::new())
+        .one_daemon("threads=2")
+        .app("app", source)
+        .file("www/secret.txt", "Apache's file");
     let apache = setup.start();
     let response = apache.get("/app").expect_status(200);
     // mod_wsgi's daemon mode fetches the location itself.
@@ -151,7 +156,9 @@ def application(environ, start_response):
     apache.expect_log("AH|wsgi:error");
     for byte in 1..=255_u8 {
         let mut connection = apache.connect();
-        connection.send(format!("GET /app/%{byte:02X}x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).expect("is sent");
+        connection
+            .send(format!("GET /app/%{byte:02X}x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+            .expect("is sent");
         let response = connection.read_response("GET").expect("is answered");
         assert!(response.status < 500, "%{byte:02X}: {}", response.status);
         if response.status == 200 {
@@ -159,9 +166,12 @@ def application(environ, start_response):
             assert_eq!(seen[0], "/app", "%{byte:02X}");
         }
     }
-    for path in ["/app/./a", "/app//..//app/x", "/app/%00", "/app/%2e%2e/app", "/app/;a=b", "/app/a%2fb", "*"] {
+    for path in ["/app/./a", "/app//..//app/x", "/app/%00", "/app/%2e%2e/app", "/app/;a=b", "/app/a%2fb", "*"]
+    {
         let mut connection = apache.connect();
-        connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).expect("is sent");
+        connection
+            .send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+            .expect("is sent");
         let response = connection.read_response("GET").expect("is answered");
         assert!(response.status < 500, "{path}: {}", response.status);
     }
@@ -171,7 +181,8 @@ def application(environ, start_response):
 #[test]
 fn compressed_by_a_filter_it_is_still_right() {
     let source = "def application(e, s):\n    s('200 OK', [('Content-Type', 'text/plain')])\n    yield b'abc' * 50000\n";
-    let setup = need!(Setup::new()).modules(&["filter", "deflate"]).one_daemon("threads=2").app("app", source);
+    let setup =
+        need!(Setup::new()).modules(&["filter", "deflate"]).one_daemon("threads=2").app("app", source);
     let apache = setup.config("SetOutputFilter DEFLATE").start();
     let plain = apache.get("/app").expect_status(200);
     assert_eq!(plain.body.len(), 150_000);

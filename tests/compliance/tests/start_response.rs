@@ -40,14 +40,18 @@ start_response("401 No", [("WWW-Authenticate", 'Basic realm="a"'), ("WWW-Authent
 reply = [b"no"]
 "#;
     let response = apache.post("/app", code).expect_status(401);
-    assert_eq!(response.headers_named("WWW-Authenticate").collect::<Vec<_>>(), [r#"Basic realm="a""#, "Negotiate"]);
+    assert_eq!(
+        response.headers_named("WWW-Authenticate").collect::<Vec<_>>(),
+        [r#"Basic realm="a""#, "Negotiate"]
+    );
     apache.finish();
 }
 
 #[test]
 fn rs_1_bad_status_lines_raise_in_the_application() {
     let apache = serve!(SCRIPT);
-    for status in ["''", "'OK'", "'20 OK'", "'2000 OK'", "'200OK'", "'2xx OK'", "'200 O\\nK'", "'200 O\\rK'"] {
+    for status in ["''", "'OK'", "'20 OK'", "'2000 OK'", "'200OK'", "'2xx OK'", "'200 O\\nK'", "'200 O\\rK'"]
+    {
         let response = apache.post("/app", format!("start_response({status}, []); reply = [b'x']"));
         assert_eq!(response.status, 299, "{status}: {}", response.text());
         assert!(response.text().starts_with("ValueError"), "{status}: {}", response.text());

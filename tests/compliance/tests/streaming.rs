@@ -59,7 +59,8 @@ def application(environ, start_response):
     let apache = serve!(source);
     let response = apache.get("/app").expect_status(200);
     assert_eq!((response.body.len(), response.end), (2000 * 6 * 500, End::Chunked));
-    let expected: Vec<u8> = (0..2000).flat_map(|number| format!("{number:06}").repeat(500).into_bytes()).collect();
+    let expected: Vec<u8> =
+        (0..2000).flat_map(|number| format!("{number:06}").repeat(500).into_bytes()).collect();
     assert!(response.body == expected);
     apache.finish();
 }
@@ -82,7 +83,9 @@ def application(environ, start_response):
     assert_eq!(apache.get("/app").text(), "body");
     assert_eq!(apache.wait_scratch("closed"), "closed;");
     apache.get("/app");
-    kit::wait_until(kit::LIMIT, "close is called again", || apache.wait_scratch("closed") == "closed;closed;");
+    kit::wait_until(kit::LIMIT, "close is called again", || {
+        apache.wait_scratch("closed") == "closed;closed;"
+    });
     apache.finish();
 }
 

@@ -44,7 +44,8 @@ def application(environ, start_response):
 
 #[test]
 fn the_validator_finds_nothing() {
-    let apache = need!(Setup::new()).one_daemon("threads=2").app("app", VALIDATED).expect_log("validated$").start();
+    let apache =
+        need!(Setup::new()).one_daemon("threads=2").app("app", VALIDATED).expect_log("validated$").start();
     for kind in ["read", "lines", "iterate", "readline"] {
         let response = apache.post(&format!("/app/{kind}"), "a\nb\nc").expect_status(200);
         assert_eq!(response.text(), "a\nb\nc", "{kind}");
@@ -57,7 +58,10 @@ fn the_validator_finds_nothing() {
 
 #[test]
 fn the_validator_finds_nothing_in_a_sub_interpreter() {
-    let setup = need!(Setup::new()).one_daemon("threads=2").app("app", VALIDATED).config("WSGIApplicationGroup named");
+    let setup = need!(Setup::new())
+        .one_daemon("threads=2")
+        .app("app", VALIDATED)
+        .config("WSGIApplicationGroup named");
     let apache = setup.expect_log("validated$").start();
     assert_eq!(apache.post("/app/read", "body").expect_status(200).text(), "body");
     assert_eq!(apache.get("/app/streamed").expect_status(200).text(), "one two three");

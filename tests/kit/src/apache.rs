@@ -41,7 +41,7 @@ impl Apache {
         setup.hand_over();
         let (child, address) = launch(&setup);
         let process = Process::get(child.id().cast_signed()).expect("a child that was not waited for exists");
-        let log = ErrorLog::new(setup.root().join("logs/error.log"), &setup.expected);
+        let log = ErrorLog::new(setup.root().join("logs/error.log"), &setup.expected, setup.is_ours());
         let mut apache = Self { setup, child, process, address, log, baseline, over: false };
         if apache.setup.settles {
             apache.wait_settled();
@@ -130,7 +130,10 @@ impl Apache {
 
     /// Our supervisor; `None` while there is none.
     pub fn supervisor(&self) -> Option<Process> {
-        self.process.children().into_iter().find(|process| process.name == "wsgi-supervisor" && process.state != 'Z')
+        self.process
+            .children()
+            .into_iter()
+            .find(|process| process.name == "wsgi-supervisor" && process.state != 'Z')
     }
 
     /// Waits for our supervisor.
@@ -312,7 +315,10 @@ fn launch(setup: &Setup) -> (Child, SocketAddr) {
         let mut ended = false;
         let up = holds_within(LIMIT, || {
             ended = matches!(child.try_wait(), Ok(Some(_)));
-            ended || (pid_file.exists() && log_says(setup, GENERATION_RUNS) && TcpStream::connect(address).is_ok())
+            ended
+                || (pid_file.exists()
+                    && log_says(setup, GENERATION_RUNS)
+                    && TcpStream::connect(address).is_ok())
         });
         if up && !ended {
             return (child, address);
@@ -322,7 +328,10 @@ fn launch(setup: &Setup) -> (Child, SocketAddr) {
         let told = ["output.txt", "error.log"]
             .map(|name| fs::read_to_string(setup.root().join("logs").join(name)).unwrap_or_default())
             .concat();
-        assert!(told.contains("Address already in use"), "Apache did not come up (it ended: {ended}):\n{told}");
+        assert!(
+            told.contains("Address already in use"),
+            "Apache did not come up (it ended: {ended}):\n{told}"
+        );
     }
     panic!("no free port in five tries");
 }

@@ -14,7 +14,9 @@ pub fn dir() -> &'static Path {
         let dir = match std::env::var_os("MOD_WSGI_RS_CACHE") {
             Some(dir) => PathBuf::from(dir),
             None if crate::users::am_root() => PathBuf::from("/var/cache/mod-wsgi-rs-tests"),
-            None => PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/mod-wsgi-rs-tests"),
+            None => {
+                PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/mod-wsgi-rs-tests")
+            }
         };
         fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("cannot make {}: {error}", dir.display()));
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("the cache is ours");

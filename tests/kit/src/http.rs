@@ -44,7 +44,12 @@ impl Head {
     /// All headers of this name.
     pub fn headers_named(&self, name: &str) -> impl Iterator<Item = &str> + use<'_> {
         let same = |have: &String| have.eq_ignore_ascii_case(name);
-        self.headers.iter().filter(|(have, _)| same(have)).map(|(_, value)| value.as_str()).collect::<Vec<_>>().into_iter()
+        self.headers
+            .iter()
+            .filter(|(have, _)| same(have))
+            .map(|(_, value)| value.as_str())
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 }
 
@@ -128,7 +133,10 @@ impl Connection {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
             if self.stream.read_until(b'\n', &mut bytes)? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before the end of the head"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "closed before the end of the head",
+                ));
             }
         }
         parse_head(&bytes)
@@ -166,7 +174,8 @@ impl Connection {
     /// Reads the body that belongs to `head`.
     pub fn read_body(&mut self, method: &str, head: Head) -> io::Result<Response> {
         let mut body = Vec::new();
-        let chunked = head.header("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+        let chunked =
+            head.header("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
         let length = head.header("Content-Length").and_then(|value| value.parse::<u64>().ok());
         let end = if method == "HEAD" || matches!(head.status, 204 | 304) {
             End::NoBody
@@ -260,10 +269,12 @@ impl Request {
     /// The bytes of the request; it asks the server to close the connection unless `keep` is set.
     pub fn bytes(&self, keep: bool) -> Vec<u8> {
         let connection = if keep { "" } else { "Connection: close\r\n" };
-        let length = self.body.as_ref().map(|body| format!("Content-Length: {}\r\n", body.len())).unwrap_or_default();
+        let length =
+            self.body.as_ref().map(|body| format!("Content-Length: {}\r\n", body.len())).unwrap_or_default();
         let Self { method, target, host, headers, .. } = self;
         let mut bytes =
-            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{connection}{length}{headers}\r\n").into_bytes();
+            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{connection}{length}{headers}\r\n")
+                .into_bytes();
         bytes.extend(self.body.iter().flatten());
         bytes
     }

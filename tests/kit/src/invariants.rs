@@ -40,7 +40,11 @@ impl Baseline {
         assert!(as_before, "descriptors changed: {}", differences(&self.fds, &now));
         let listening = listening_sockets();
         for socket in apache.sockets() {
-            assert!(listening.contains(&socket.display().to_string()), "nobody listens on {}", socket.display());
+            assert!(
+                listening.contains(&socket.display().to_string()),
+                "nobody listens on {}",
+                socket.display()
+            );
         }
         let mut zombies = Vec::new();
         let none = holds_within(LIMIT, || {
@@ -94,7 +98,8 @@ fn differences(before: &BTreeMap<String, Vec<String>>, now: &BTreeMap<String, Ve
 
 /// POSIX shared memory and semaphores of other tests come and go; names of httpd's transient ones are left out.
 fn shared_memory() -> BTreeSet<String> {
-    let entries = fs::read_dir("/dev/shm").map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
+    let entries =
+        fs::read_dir("/dev/shm").map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
     entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 

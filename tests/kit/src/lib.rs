@@ -56,5 +56,9 @@ pub fn run(command: &mut Command) -> Result<String, String> {
 pub fn python_as(account: &Account, code: &str) -> Result<String, String> {
     let ids = [format!("--reuid={}", account.uid), format!("--regid={}", account.gid)];
     let python = Python::default_for_tests()?;
-    run(Command::new("setpriv").args(ids).args(["--clear-groups", "--inh-caps=-all"]).arg(python.executable).args(["-c", code]))
+    run(Command::new("setpriv")
+        .args(ids)
+        .args(["--clear-groups", "--inh-caps=-all"])
+        .arg(python.executable)
+        .args(["-c", code]))
 }

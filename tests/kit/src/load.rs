@@ -70,7 +70,9 @@ fn client(request: &Request, stop: &AtomicBool, served: &AtomicUsize) -> Tally {
                 tally.good += 1;
                 served.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(response) => tally.bad.push(format!("{} {:?} {}", response.status, response.end, response.text())),
+            Ok(response) => {
+                tally.bad.push(format!("{} {:?} {}", response.status, response.end, response.text()))
+            }
             Err(error) => tally.bad.push(error.to_string()),
         }
     }

@@ -91,7 +91,9 @@ impl Process {
 
     /// The file it executes.
     pub fn executable(&self) -> String {
-        fs::read_link(format!("/proc/{}/exe", self.pid)).map(|path| path.display().to_string()).unwrap_or_default()
+        fs::read_link(format!("/proc/{}/exe", self.pid))
+            .map(|path| path.display().to_string())
+            .unwrap_or_default()
     }
 
     /// The direct children.

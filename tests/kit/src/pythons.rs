@@ -63,7 +63,8 @@ impl Python {
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
             // What a package builds must find this Python's own configuration, not that of a version manager in PATH.
             let tools = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-            run(Command::new(path.join("bin/python")).args(pip).args(requirements).env("PATH", tools)).map(drop)
+            run(Command::new(path.join("bin/python")).args(pip).args(requirements).env("PATH", tools))
+                .map(drop)
         })
     }
 
@@ -94,7 +95,8 @@ fn candidates(minor: u8) -> Vec<PathBuf> {
 }
 
 fn readable_by_all(path: &Path) -> bool {
-    path.ancestors().all(|part| fs::metadata(part).is_ok_and(|meta| meta.permissions().mode() & 0o005 == 0o005))
+    path.ancestors()
+        .all(|part| fs::metadata(part).is_ok_and(|meta| meta.permissions().mode() & 0o005 == 0o005))
 }
 
 /// Copies an installation (not what is installed into it, nor Python's own tests) to a place all may read.
@@ -115,7 +117,8 @@ fn readable_copy(minor: u8, executable: &Path) -> Result<PathBuf, String> {
 /// A Python built with `--enable-shared` remembers where its library was; the copy must use the copied one.
 fn point_at_own_library(executable: &Path) -> Result<(), String> {
     let program = |args: &[&str]| run(Command::new("patchelf").args(args).arg(executable));
-    let path = program(&["--print-rpath"]).map_err(|error| format!("patchelf is needed to copy a Python: {error}"))?;
+    let path = program(&["--print-rpath"])
+        .map_err(|error| format!("patchelf is needed to copy a Python: {error}"))?;
     if path.trim().is_empty() {
         return Ok(());
     }

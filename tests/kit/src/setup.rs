@@ -49,7 +49,9 @@ impl Mpm {
             Self::Event | Self::Worker => {
                 "StartServers 1\nServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers 100\nMinSpareThreads 10\nMaxSpareThreads 100"
             }
-            Self::Prefork => "StartServers 4\nServerLimit 40\nMaxRequestWorkers 40\nMinSpareServers 4\nMaxSpareServers 10",
+            Self::Prefork => {
+                "StartServers 4\nServerLimit 40\nMaxRequestWorkers 40\nMinSpareServers 4\nMaxSpareServers 10"
+            }
         }
     }
 }
@@ -85,9 +87,11 @@ impl Setup {
             fs::create_dir(root.path().join(dir)).expect("the folder is new");
         }
         for (dir, mode) in [("", 0o755), ("scratch", 0o1777)] {
-            fs::set_permissions(root.path().join(dir), fs::Permissions::from_mode(mode)).expect("the folder is ours");
+            fs::set_permissions(root.path().join(dir), fs::Permissions::from_mode(mode))
+                .expect("the folder is ours");
         }
-        let account = if users::am_root() { Account::named("root").expect("root exists") } else { Account::own() };
+        let account =
+            if users::am_root() { Account::named("root").expect("root exists") } else { Account::own() };
         Self {
             root,
             server,
@@ -148,7 +152,8 @@ impl Setup {
     /// Mounts the WSGI script with this source at `/name`.
     #[must_use]
     pub fn app(self, name: &str, source: &str) -> Self {
-        self.file(&format!("site/{name}.wsgi"), source).config(&format!("WSGIScriptAlias /{name} @SITE@/{name}.wsgi"))
+        self.file(&format!("site/{name}.wsgi"), source)
+            .config(&format!("WSGIScriptAlias /{name} @SITE@/{name}.wsgi"))
     }
 
     /// Mounts `tests/fixtures/NAME.wsgi` at `/name`.
@@ -247,7 +252,8 @@ impl Setup {
             return;
         }
         for dir in ["run", "logs"] {
-            chown(self.root.path().join(dir), Some(self.account.uid), Some(self.account.gid)).expect("we are root");
+            chown(self.root.path().join(dir), Some(self.account.uid), Some(self.account.gid))
+                .expect("we are root");
         }
     }
 
@@ -257,10 +263,16 @@ impl Setup {
             .iter()
             .map(|name| format!("LoadModule {name}_module {}/mod_{name}.so\n", modules_dir().display()))
             .collect();
-        let user = if self.account.uid == 0 { format!("User {0}\nGroup {0}", users::apache().name) } else { String::new() };
+        let user = if self.account.uid == 0 {
+            format!("User {0}\nGroup {0}", users::apache().name)
+        } else {
+            String::new()
+        };
         let wsgi = self.server.as_ref().map_or_else(String::new, |server| {
             let module = server.module.display();
-            format!("LoadModule wsgi_module {module}\nWSGISocketPrefix @ROOT@/run/wsgi\nWSGIRestrictEmbedded On\n")
+            format!(
+                "LoadModule wsgi_module {module}\nWSGISocketPrefix @ROOT@/run/wsgi\nWSGIRestrictEmbedded On\n"
+            )
         });
         let limits = self.mpm.limits();
         format!(
@@ -275,7 +287,8 @@ impl Setup {
     /// Replaces the `@...@` words.
     pub(crate) fn filled(&self, text: &str, port: u16) -> String {
         let root = self.root.path().display().to_string();
-        let home = self.server.as_ref().map(|server| server.python_home.display().to_string()).unwrap_or_default();
+        let home =
+            self.server.as_ref().map(|server| server.python_home.display().to_string()).unwrap_or_default();
         text.replace("@SITE@", &format!("{root}/site"))
             .replace("@SCRATCH@", &format!("{root}/scratch"))
             .replace("@ROOT@", &root)
@@ -310,7 +323,8 @@ pub struct Check {
 
 impl From<&Output> for Check {
     fn from(output: &Output) -> Self {
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         Self { good: output.status.success(), text }
     }
 }
@@ -327,6 +341,7 @@ fn modules_dir() -> PathBuf {
     if known.exists() {
         return known;
     }
-    let told = run(Command::new("apxs").args(["-q", "LIBEXECDIR"])).expect("apxs tells where httpd's modules are");
+    let told =
+        run(Command::new("apxs").args(["-q", "LIBEXECDIR"])).expect("apxs tells where httpd's modules are");
     PathBuf::from(told.trim())
 }

@@ -65,7 +65,8 @@ pub fn site(letter: char) -> Result<Account, String> {
     let _lock = crate::cache::lock("useradd");
     if Account::named(&name).is_none() {
         let home = format!("/var/lib/{name}");
-        let args = ["--system", "--user-group", "--create-home", "--home-dir", &home, "--shell", "/bin/sh", &name];
+        let args =
+            ["--system", "--user-group", "--create-home", "--home-dir", &home, "--shell", "/bin/sh", &name];
         crate::run(Command::new("useradd").args(args))?;
     }
     Account::named(&name).ok_or_else(|| format!("useradd made no account {name}"))
