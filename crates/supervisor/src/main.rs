@@ -1,2 +1,3 @@
-//! To be filled.
+//! The program `wsgi-supervisor`.
+
 fn main() {}

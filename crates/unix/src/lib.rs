@@ -1,10 +1,14 @@
-//! The few Unix calls that several of our processes share: descriptors over sockets, message channels, peers, shared counters.
-//! Policy (what to send, whom to trust) lives with the callers. The only unsafe code is the shared mapping and the futex.
+//! The few Unix calls that several of our processes share: descriptors over sockets, message channels, peers, shared counters,
+//! and those that start a process as somebody else. Policy (what to send, whom to trust, whom to become) lives with the
+//! callers. Unsafe code is in `shared`, `process` and `clock` only.
 
 pub mod channel;
+pub mod clock;
 pub mod descriptors;
 pub mod files;
 pub mod futex;
+pub mod identity;
 pub mod peer;
+pub mod process;
 pub mod shared;
 pub mod stream;

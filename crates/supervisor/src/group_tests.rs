@@ -1,0 +1,191 @@
+//! Tests of the group's decisions, with a clock of their own.
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    start: Duration::from_secs(60),
+    graceful: Duration::from_secs(15),
+    shutdown: Duration::from_secs(5),
+};
+/// The middle of the jitter.
+const CHANCE: u32 = 200;
+
+/// A group whose starts are carried out: worker ids count up.
+struct World {
+    group: Group,
+    now: Instant,
+    next: u64,
+    orders: Vec<(u64, Order)>,
+    notes: Vec<Note>,
+}
+
+impl World {
+    fn new(processes: u32) -> Self {
+        let now = Instant::now();
+        let group = Group::new(processes, LIMITS, now);
+        let mut world = Self { group, now, next: 0, orders: Vec::new(), notes: Vec::new() };
+        world.after(0);
+        world
+    }
+
+    fn take(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start { slot } => {
+                    self.group.started(slot, WorkerId(self.next), self.now);
+                    self.next += 1;
+                }
+                Action::Order(id, order) => self.orders.push((id.0, order)),
+                Action::Note(note) => self.notes.push(note),
+            }
+        }
+    }
+
+    fn after(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+        let actions = self.group.tick(self.now);
+        self.take(actions);
+    }
+
+    fn report(&mut self, id: u64, report: Report) {
+        let actions = self.group.report(WorkerId(id), report, self.now, CHANCE);
+        self.take(actions);
+    }
+
+    fn ended(&mut self, id: u64) -> Option<u64> {
+        let ended = self.group.ended(WorkerId(id), self.now, CHANCE).unwrap();
+        ended.restart.map(|delay| delay.as_secs())
+    }
+
+    fn redefine(&mut self, processes: u32) {
+        let actions = self.group.redefine(processes, LIMITS, self.now);
+        self.take(actions);
+        self.after(0);
+    }
+}
+
+#[test]
+fn cr_1_a_crashing_slot_backs_off_and_health_resets_it() {
+    let mut world = World::new(1);
+    let mut delays = Vec::new();
+    for id in 0..5 {
+        let delay = world.ended(id).unwrap();
+        delays.push(delay);
+        world.after(delay * 1000);
+    }
+    assert_eq!(delays, [0, 1, 2, 4, 8]);
+    world.report(5, Report::Ready);
+    world.after(10_000);
+    assert_eq!(world.ended(5), Some(0));
+}
+
+#[test]
+fn cr_1_ready_but_short_lived_is_not_healthy() {
+    let mut world = World::new(1);
+    world.report(0, Report::Ready);
+    assert_eq!(world.ended(0), Some(0));
+    world.after(0);
+    world.report(1, Report::Ready);
+    world.after(9_000);
+    assert_eq!(world.ended(1), Some(1));
+}
+
+#[test]
+fn cr_4_a_crashing_slot_does_not_slow_its_siblings() {
+    let mut world = World::new(2);
+    world.report(1, Report::Ready);
+    let mut crashing = 0;
+    for _ in 0..4 {
+        let delay = world.ended(crashing).unwrap();
+        world.after(delay * 1000 + 10_000);
+        crashing = world.next - 1;
+    }
+    assert_eq!(world.ended(1), Some(0));
+}
+
+#[test]
+fn roll_over_drains_when_all_new_workers_are_ready() {
+    let mut world = World::new(2);
+    world.report(0, Report::Ready);
+    world.report(1, Report::Ready);
+    assert_eq!(world.notes, [Note::AllReady]);
+    world.redefine(2);
+    assert_eq!(world.next, 4);
+    world.report(2, Report::Ready);
+    assert_eq!(world.orders, []);
+    world.report(3, Report::Ready);
+    world.orders.sort_by_key(|order| order.0);
+    assert_eq!(world.orders, [(0, Order::Drain), (1, Order::Drain)]);
+    assert_eq!(world.ended(0), None);
+    world.after(15_000);
+    world.after(5_000);
+    assert_eq!(world.orders[2..], [(1, Order::Terminate), (1, Order::Kill)]);
+    assert_eq!(world.notes[2..], [Note::Overdue(WorkerId(1))]);
+}
+
+#[test]
+fn roll_over_that_fails_keeps_the_former_workers() {
+    let mut world = World::new(1);
+    world.report(0, Report::Ready);
+    world.redefine(1);
+    for id in 1..6 {
+        let delay = world.ended(id).unwrap();
+        world.after(delay * 1000);
+    }
+    world.after(50_000);
+    assert!(world.notes.contains(&Note::RollOverLate));
+    assert_eq!(world.orders.iter().filter(|(id, _)| *id == 0).count(), 0);
+    let newest = world.next - 1;
+    world.report(newest, Report::Ready);
+    assert_eq!(world.orders.last(), Some(&(0, Order::Drain)));
+}
+
+#[test]
+fn a_second_definition_replaces_a_roll_over_in_progress() {
+    let mut world = World::new(1);
+    world.report(0, Report::Ready);
+    world.redefine(1);
+    world.redefine(2);
+    assert_eq!(world.orders, [(1, Order::Terminate)]);
+    world.report(1, Report::Ready);
+    assert_eq!(world.orders.len(), 1);
+    world.report(2, Report::Ready);
+    world.report(3, Report::Ready);
+    assert_eq!(world.orders[1..], [(0, Order::Drain)]);
+}
+
+#[test]
+fn a_worker_that_leaves_by_itself_is_replaced_at_once() {
+    let mut world = World::new(1);
+    world.report(0, Report::Ready);
+    world.after(20_000);
+    world.report(0, Report::Draining);
+    world.after(0);
+    assert_eq!(world.next, 2);
+    assert_eq!(world.ended(0), None);
+}
+
+#[test]
+fn stopping_starts_nothing_and_kills_at_the_deadline() {
+    let mut world = World::new(2);
+    world.report(0, Report::Ready);
+    let actions = world.group.stop(world.now, Duration::from_secs(2));
+    world.take(actions);
+    assert_eq!(world.orders, [(0, Order::Terminate), (1, Order::Terminate)]);
+    assert_eq!(world.ended(0), None);
+    world.after(2_000);
+    assert_eq!(world.orders[2..], [(1, Order::Kill)]);
+    assert_eq!(world.ended(1), None);
+    assert!(world.group.is_gone());
+    assert_eq!(world.group.deadline(), None);
+}
+
+#[test]
+fn a_failed_fork_is_tried_again_later() {
+    let mut world = World::new(1);
+    world.ended(0).unwrap();
+    let actions = world.group.tick(world.now);
+    assert_eq!(actions, [Action::Start { slot: 0 }]);
+    assert_eq!(world.group.start_failed(0, world.now, CHANCE).as_secs(), 1);
+    assert_eq!(world.group.deadline(), Some(world.now + Duration::from_secs(1)));
+}

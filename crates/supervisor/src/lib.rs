@@ -1,0 +1,11 @@
+//! The root process that owns listening sockets and worker processes: one thread, no Python, no httpd.
+//! A library only so that its parts can be tested; `main.rs` is the program. What a request is, nobody here knows.
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod codes;
+pub mod group;
+pub mod life;
+pub mod log;
+pub mod sockets;
+pub mod text;

@@ -1,0 +1,151 @@
+//! Writing lines to Apache's error logs as httpd's default `ErrorLogFormat` does, without ever waiting for the log.
+//! What is worth a line is the caller's decision.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::SystemTime;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
+
+use crate::codes::{Code, Level};
+use crate::text;
+
+/// A write of this size to a pipe that poll(2) calls writable is atomic and does not block (pipe(7)).
+const PIPE_RECORD: usize = 4096;
+const FILE_RECORD: usize = 10 * 1024;
+
+/// An error log, and what it did not take.
+#[derive(Debug)]
+pub struct Log {
+    file: OwnedFd,
+    record: usize,
+    dropped: u64,
+}
+
+impl Log {
+    /// Writes to this file, pipe or terminal.
+    #[must_use]
+    pub fn new(file: OwnedFd) -> Self {
+        let regular = rustix::fs::fstat(&file).is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_file());
+        Self { file, record: if regular { FILE_RECORD } else { PIPE_RECORD }, dropped: 0 }
+    }
+
+    /// Goes on in another file, after a rotation of logs.
+    pub fn replace(&mut self, file: OwnedFd) {
+        let dropped = self.dropped;
+        *self = Self { dropped, ..Self::new(file) };
+    }
+
+    /// A coded line of the supervisor's own.
+    pub fn say(&mut self, code: Code, facts: &str) {
+        let (number, advice) = (code.number(), code.advice());
+        let space = if advice.is_empty() { "" } else { " " };
+        let line = format!("WSGI{number:04}: {facts}{space}{advice}");
+        let prefix = prefix(code.level(), std::process::id().cast_signed(), None);
+        self.write(&prefix, &text::escaped(line.as_bytes()));
+    }
+
+    /// A line that a worker of a group has printed.
+    pub fn relay(&mut self, group: &str, pid: i32, line: &[u8]) {
+        self.write(&prefix(Level::Error, pid, Some(group)), &text::escaped(line));
+    }
+
+    fn write(&mut self, prefix: &str, text: &str) {
+        let room = self.record.saturating_sub(prefix.len() + 1).max(64);
+        for piece in text::pieces(text, room) {
+            self.report_loss();
+            if !self.put(format!("{prefix}{piece}\n").as_bytes()) {
+                self.dropped = self.dropped.saturating_add(1);
+            }
+        }
+    }
+
+    /// Says how many lines were lost, as soon as the log takes lines again.
+    fn report_loss(&mut self) {
+        if self.dropped == 0 {
+            return;
+        }
+        let code = Code::LogDropped;
+        let prefix = prefix(code.level(), std::process::id().cast_signed(), None);
+        let facts = format!("{} lines were lost.", self.dropped);
+        let line = format!("{prefix}WSGI{:04}: {facts} {}\n", code.number(), code.advice());
+        if self.put(line.as_bytes()) {
+            self.dropped = 0;
+        }
+    }
+
+    /// One write; false when the log cannot take it now.
+    fn put(&self, record: &[u8]) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut ready = [PollFd::new(&self.file, PollFlags::OUT)];
+        let writable = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0)
+            && ready.iter().all(|fd| fd.revents().contains(PollFlags::OUT));
+        writable
+            && rustix::io::retry_on_intr(|| rustix::io::write(self.file.as_fd(), record))
+                .is_ok_and(|count| count == record.len())
+    }
+}
+
+fn prefix(level: Level, pid: i32, group: Option<&str>) -> String {
+    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let at = unix::clock::local(SystemTime::now());
+    let day = DAYS.get(at.weekday).unwrap_or(&"???");
+    let month = MONTHS.get(at.month).unwrap_or(&"???");
+    let mut prefix = format!(
+        "[{day} {month} {:02} {:02}:{:02}:{:02}.{:06} {}] [wsgi:{}] [pid {pid}] ",
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        at.microsecond,
+        at.year,
+        level.as_str()
+    );
+    if let Some(group) = group {
+        prefix.push_str("(group ");
+        text::escape_into(&mut prefix, group.as_bytes());
+        prefix.push_str(") ");
+    }
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    use super::*;
+
+    #[test]
+    fn lines_look_like_httpds() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut log = Log::new(writer.into());
+        log.relay("a\nb", 42, b"hello\x1b");
+        drop(log);
+        let mut text = String::new();
+        std::io::BufReader::new(reader).read_to_string(&mut text).unwrap();
+        let (time, rest) = text.split_once("] ").unwrap();
+        assert_eq!(rest, "[wsgi:error] [pid 42] (group a\\x0ab) hello\\x1b\n");
+        assert_eq!(time.len(), "[Mon Jan 01 00:00:00.000000 2024".len(), "{time}");
+    }
+
+    #[test]
+    fn a_stuck_log_never_blocks_and_the_loss_is_said() {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut log = Log::new(writer);
+        for _ in 0..100 {
+            log.relay("g", 1, &[b'x'; 5000]);
+        }
+        assert!(log.dropped > 0);
+        let mut space = vec![0; 1 << 20];
+        rustix::io::read(&reader, &mut space).unwrap();
+        log.relay("g", 1, b"again");
+        let count = rustix::io::read(&reader, &mut space).unwrap();
+        let text = String::from_utf8_lossy(&space[..count]).into_owned();
+        assert!(text.contains("WSGI1007") && text.contains("again"), "{text}");
+        assert_eq!(log.dropped, 0);
+    }
+}
