@@ -24,6 +24,8 @@ pub const APACHE: Package = Package { name: "apache2", sign: Sign::Program("apac
 pub const APACHE_DEV: Package = Package { name: "apache2-dev", sign: Sign::Program("apxs") };
 /// A C compiler: the linker of Rust.
 pub const COMPILER: Package = Package { name: "gcc", sign: Sign::Program("cc") };
+/// A C++ compiler, for libFuzzer.
+pub const CXX: Package = Package { name: "g++", sign: Sign::Program("c++") };
 /// `python3 -m venv`.
 pub const VENV: Package = Package { name: "python3-venv", sign: Sign::Dpkg };
 /// The headers that mod_wsgi from PyPI is built with.

@@ -54,8 +54,8 @@ impl Runner<'_> {
 
 /// Runs the steps; fails when one of them failed.
 pub fn run(args: &Args) -> Result<()> {
-    use packages::{APACHE, APACHE_DEV, COMPILER, PATCHELF, PYTHON_DEV, STRACE, VENV};
-    packages::need(&[&COMPILER, &APACHE, &APACHE_DEV, &PYTHON_DEV, &VENV, &STRACE, &PATCHELF])?;
+    use packages::{APACHE, APACHE_DEV, COMPILER, CXX, PATCHELF, PYTHON_DEV, STRACE, VENV};
+    packages::need(&[&COMPILER, &CXX, &APACHE, &APACHE_DEV, &PYTHON_DEV, &VENV, &STRACE, &PATCHELF])?;
     let workspace = Workspace::find()?;
     let tests = workspace.root.join("tests");
     let skips = skip_file(&workspace)?;
@@ -63,7 +63,8 @@ pub fn run(args: &Args) -> Result<()> {
     let mut runner = Runner { only: &args.only, outcomes: Vec::new() };
     runner.step("format", || {
         format(&workspace.root)?;
-        format(&tests)
+        format(&tests)?;
+        format(&workspace.root.join("fuzz"))
     });
     runner.step("gates", gates::run);
     runner.step("clippy", || {

@@ -1,5 +1,6 @@
 //! `wsgictl serve`: from the options to a running Apache, and back to nothing.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -132,7 +133,7 @@ fn serve(program: &Path, config: &Path, root: &ServerRoot, site: &Site, python: 
     let mut command = Command::new(program);
     // In a process group of its own, so that Ctrl-C reaches Apache once, from here, as the signal it stops by.
     command.arg("-f").arg(config).arg("-DFOREGROUND").stdin(Stdio::null()).process_group(0);
-    let mut server = Server { process: command.spawn().doing("run", program)?, ended: false };
+    let mut server = Server { process: command.spawn().doing("run", program)?, ended: false, root };
     let outcome = ready(&mut server, &mut signals, site.address).and_then(|go_on| {
         if go_on {
             announce(root, site, python);
@@ -140,13 +141,13 @@ fn serve(program: &Path, config: &Path, root: &ServerRoot, site: &Site, python: 
         }
         Ok(())
     });
-    server.stop(root);
+    drop(server);
     drop(follower);
     outcome
 }
 
 /// Waits until Apache listens; `false` = a signal came first.
-fn ready(server: &mut Server, signals: &mut Signals, address: SocketAddr) -> Result<bool> {
+fn ready(server: &mut Server<'_>, signals: &mut Signals, address: SocketAddr) -> Result<bool> {
     let limit = Instant::now() + START;
     while Instant::now() < limit {
         if let Some(status) = server.status() {
@@ -175,22 +176,25 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn announce(root: &ServerRoot, site: &Site, python: &Python) {
     let (major, minor, patch) = python.version;
-    println!("Serving  {}", site.script.display());
-    println!("  at     http://{}{}", reachable(site.address), site.url_path);
-    println!("  by     Python {major}.{minor}.{patch}, {}", python.executable.display());
+    let mut text = format!("Serving  {}\n", site.script.display());
+    let mut line = |what: &str, value: String| text.push_str(&format!("  {what:<7}{value}\n"));
+    line("at", format!("http://{}{}", reachable(site.address), site.url_path));
+    line("by", format!("Python {major}.{minor}.{patch}, {}", python.executable.display()));
     if let Some(account) = &site.account {
-        println!("  as     {}, group {}", account.user, account.group);
+        line("as", format!("{}, group {}", account.user, account.group));
     }
     for (url, folder) in &site.static_files {
-        println!("  files  {url} from {}", folder.display());
+        line("files", format!("{url} from {}", folder.display()));
     }
     let fate = if root.is_temporary() { ", removed at the end" } else { "" };
-    println!("  logs   {}{fate}; the error log follows", root.path().join("logs").display());
-    println!("Ctrl-C stops it.");
+    line("logs", format!("{}{fate}; the error log follows", root.path().join("logs").display()));
+    text.push_str("Ctrl-C stops it.\n");
+    // Whoever started this may not read what it says; that is no reason not to serve.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Returns when a signal asks to stop; fails when Apache ends by itself.
-fn wait(server: &mut Server, signals: &mut Signals) -> Result<()> {
+fn wait(server: &mut Server<'_>, signals: &mut Signals) -> Result<()> {
     for signal in signals.forever() {
         if signal != SIGCHLD {
             return Ok(());
@@ -202,13 +206,14 @@ fn wait(server: &mut Server, signals: &mut Signals) -> Result<()> {
     Ok(())
 }
 
-/// The running Apache.
-struct Server {
+/// The running Apache; dropping it stops it, whatever the reason.
+struct Server<'a> {
     process: Child,
     ended: bool,
+    root: &'a ServerRoot,
 }
 
-impl Server {
+impl Server<'_> {
     /// How it ended, if it did.
     fn status(&mut self) -> Option<ExitStatus> {
         let status = match self.process.try_wait() {
@@ -219,9 +224,11 @@ impl Server {
         self.ended |= status.is_some();
         status
     }
+}
 
+impl Drop for Server<'_> {
     /// Stops Apache, waits for the supervisor to clear its sockets away, and kills what does not stop.
-    fn stop(&mut self, root: &ServerRoot) {
+    fn drop(&mut self) {
         let limit = Instant::now() + STOP;
         if !self.ended {
             // Not waited for yet, so the number still names this process.
@@ -231,12 +238,16 @@ impl Server {
             }
         }
         if !self.ended {
-            eprintln!("wsgictl: Apache did not stop within {} seconds and was killed", STOP.as_secs());
-            // It is gone, or there is nothing more to be done.
+            // It is gone, or there is nothing more to be done; nor is there anybody left to tell when standard error is closed.
+            let _ = writeln!(
+                std::io::stderr(),
+                "wsgictl: Apache did not stop within {} s; killing it",
+                STOP.as_secs()
+            );
             let _ = self.process.kill();
             let _ = self.process.wait();
         }
-        while root.has_sockets() && Instant::now() < limit {
+        while self.root.has_sockets() && Instant::now() < limit {
             std::thread::sleep(PAUSE);
         }
     }

@@ -124,14 +124,16 @@ fn all(mut stream: ChildStderr) -> String {
     text
 }
 
-/// Processes whose command line names something in the folder.
+/// Processes that have a file of the folder mapped: Apache the module, the supervisor its program, a worker the runtime.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
-    let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-        let line = fs::read(entry.path().join("cmdline")).ok()?;
-        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ours = entries.filter(|entry| {
+        let maps = fs::read_to_string(entry.path().join("maps"));
+        maps.is_ok_and(|maps| maps.contains(&folder))
     });
-    lines.filter(|line| line.contains(&folder)).collect()
+    let lines = ours.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
+    lines.map(|line| line.replace('\0', " ")).collect()
 }
 
 #[test]
@@ -149,6 +151,7 @@ fn a_script_is_served_until_the_signal_and_nothing_stays() {
         let answer = served.get("/files/a.txt");
         assert!(answer.contains("text/plain") && answer.ends_with("a file"), "{answer}");
         assert!(served.get("/hello.wsgi").starts_with("HTTP/1.1 40"), "only what was asked for is served");
+        assert!(processes_of(&place).len() >= 4, "wsgictl, Apache, the supervisor and a worker");
         let port = served.port;
         let log = served.stop(signal);
         assert!(log.contains("a line for the log"), "{log}");
