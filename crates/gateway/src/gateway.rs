@@ -1,13 +1,29 @@
-//! The gateway itself: interpreters by name, request threads, and the way of one request through them.
+//! The gateway itself: interpreters by name, from the start to the end of the process. One request's way is in
+//! `worker`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Config, Outcome, Request};
-use crate::exchange::Exchange;
+use python::{Attached, Interpreter, Mutex, NativeThread};
 
-/// All interpreters of this process and what they share. Cheap to share between threads in an `Arc`.
+use crate::config::Config;
+use crate::group::Group;
+use crate::latch::{Claim, Latch};
+use crate::worker::WorkerThread;
+
+/// All interpreters of this process and what they share between threads.
 pub struct Gateway {
     config: Config,
+    main: Arc<Interpreter>,
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+}
+
+/// An application group by name: the interpreter may exist or not.
+#[derive(Default)]
+struct Slot {
+    group: Latch<Arc<Group>>,
+    /// An interpreter whose set-up failed: the next attempt takes it.
+    unfinished: Mutex<Option<Arc<Interpreter>>>,
 }
 
 /// Why the gateway cannot start.
@@ -27,42 +43,82 @@ pub enum Stopped {
     ThreadsLeft,
 }
 
-/// What one native thread needs to serve requests: its Python thread states and caches. Made on the thread that uses
-/// it, and dropped there, before [`Gateway::stop`].
-pub struct WorkerThread {
-    gateway: Arc<Gateway>,
-    _here: std::marker::PhantomData<*const ()>,
-}
-
 impl Gateway {
-    /// Sets up the main interpreter. Call on the main thread, attached to the main interpreter.
-    pub fn start(py: python::Attached<'_>, config: Config) -> Result<Arc<Self>, StartError> {
-        let _ = py;
-        Ok(Arc::new(Self { config }))
+    /// Sets up the main interpreter. Call on the main thread, attached to the main interpreter, before any site code
+    /// runs.
+    pub fn start(py: Attached<'_>, config: Config) -> Result<Arc<Self>, StartError> {
+        let main = Interpreter::current(py);
+        let group = Group::set_up(py, Arc::clone(&main), "", &config)
+            .map_err(|error| StartError::Interpreter(error.format()))?;
+        let slot = Arc::new(Slot::default());
+        if let Claim::Make(permit) = slot.group.claim() {
+            permit.fill(Arc::new(group));
+        }
+        let slots = Mutex::new(HashMap::from([(String::new(), slot)]));
+        Ok(Arc::new(Self { config, main, slots }))
     }
 
-    /// Prepares the calling native thread to serve requests. `thread_id` is `mod_wsgi.thread_id`, from 1.
-    /// Not attached.
+    /// Prepares the calling native thread to serve requests; not attached. `thread_id` is `mod_wsgi.thread_id`, from
+    /// 1 on.
     pub fn worker(self: &Arc<Self>, thread_id: u32) -> WorkerThread {
-        let _ = (thread_id, &self.config);
-        WorkerThread { gateway: Arc::clone(self), _here: std::marker::PhantomData }
+        WorkerThread::new(Arc::clone(self), NativeThread::new(Arc::clone(&self.main)), thread_id)
     }
 
-    /// Ends all sub-interpreters (their atexit functions run). Call on the main thread, attached to the main
-    /// interpreter, when every [`WorkerThread`] was dropped.
-    pub fn stop(&self, py: python::Attached<'_>) -> Stopped {
-        let _ = py;
-        Stopped::Clean
+    /// Ends all sub-interpreters: waits for their non-daemon threads, runs their atexit functions. Call on the main
+    /// thread, attached to the main interpreter, when every [`WorkerThread`] was dropped. Nothing can be served
+    /// afterwards.
+    pub fn stop(&self, py: Attached<'_>) -> Stopped {
+        let slots = std::mem::take(&mut *self.slots.lock());
+        let mut stopped = Stopped::Clean;
+        for slot in slots.into_values() {
+            let (group, unfinished) = (slot.group.take(), slot.unfinished.lock().take());
+            if let Some(interpreter) = unfinished {
+                interpreter.end(py, |_| true);
+            }
+            let Some(group) = group else { continue };
+            let interpreter = Arc::clone(&group.interpreter);
+            let ended = if Arc::ptr_eq(&interpreter, &self.main) {
+                drop(group);
+                true
+            } else {
+                interpreter.end(py, |sub| {
+                    let sure = group.finish(sub);
+                    drop(group);
+                    sure
+                })
+            };
+            if !ended {
+                stopped = Stopped::ThreadsLeft;
+            }
+        }
+        stopped
     }
-}
 
-impl WorkerThread {
-    /// Serves one request. Called without the GIL; never panics because of the application. The exchange type owns
-    /// what it uses (`'static`), because Python objects may try to reach it from other threads; they are cut off
-    /// before this returns.
-    pub fn serve(&mut self, request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) -> Outcome {
-        let _ = (&self.gateway, request);
-        exchange.fail(500);
-        Outcome::Failed(500)
+    /// The application group with this name, made on first use; other threads that want the same one wait, those
+    /// that want another do not. The error is text of several lines for the log.
+    pub(crate) fn group(&self, native: &mut NativeThread, name: &str) -> Result<Arc<Group>, String> {
+        let slot = Arc::clone(self.slots.lock().entry(name.to_owned()).or_default());
+        let permit = match slot.group.claim() {
+            Claim::Ready(group) => return Ok(group),
+            Claim::Make(permit) => permit,
+        };
+        let unfinished = slot.unfinished.lock().take();
+        let Some(interpreter) = unfinished.or_else(|| native.create_interpreter()) else {
+            return Err("Python cannot make another interpreter.".to_owned());
+        };
+        let group = native.attach(&interpreter, |py| {
+            Group::set_up(py, Arc::clone(&interpreter), name, &self.config).map_err(|error| error.format())
+        });
+        match group {
+            Ok(group) => {
+                let group = Arc::new(group);
+                permit.fill(Arc::clone(&group));
+                Ok(group)
+            }
+            Err(text) => {
+                *slot.unfinished.lock() = Some(interpreter);
+                Err(text)
+            }
+        }
     }
 }

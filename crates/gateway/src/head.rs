@@ -28,7 +28,10 @@ impl ResponseHead {
     /// Names and values in the application's order, latin-1. Content-Length is among them when it was given.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.headers.iter().map(|(name, value)| {
-            (self.bytes.get(name.clone()).unwrap_or_default(), self.bytes.get(value.clone()).unwrap_or_default())
+            (
+                self.bytes.get(name.clone()).unwrap_or_default(),
+                self.bytes.get(value.clone()).unwrap_or_default(),
+            )
         })
     }
 
@@ -76,7 +79,10 @@ mod tests {
         head.restart(200, b"OK");
         head.push(b"X-A", b"1");
         head.push_length(b"Content-Length", 12);
-        assert_eq!(head.headers().collect::<Vec<_>>(), [(&b"X-A"[..], &b"1"[..]), (b"Content-Length", b"12")]);
+        assert_eq!(
+            head.headers().collect::<Vec<_>>(),
+            [(&b"X-A"[..], &b"1"[..]), (b"Content-Length", b"12")]
+        );
         assert_eq!((head.status(), head.reason(), head.content_length()), (200, &b"OK"[..], Some(12)));
         head.restart(304, b"");
         assert_eq!((head.headers().len(), head.reason(), head.content_length()), (0, &b""[..], None));

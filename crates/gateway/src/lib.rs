@@ -2,12 +2,24 @@
 //! outside only through [`Exchange`].
 #![forbid(unsafe_code)]
 
+mod active;
+mod application;
 mod config;
+mod environ;
 mod exchange;
 mod gateway;
+mod group;
 mod head;
+mod input;
+mod latch;
+mod log;
+mod response;
+mod script;
+mod start_response;
+mod worker;
 
 pub use config::{Apache, Config, MOD_WSGI_VERSION, Outcome, Request};
 pub use exchange::{BodyError, Exchange, Level, WriteError};
-pub use gateway::{Gateway, StartError, Stopped, WorkerThread};
+pub use gateway::{Gateway, StartError, Stopped};
 pub use head::ResponseHead;
+pub use worker::WorkerThread;

@@ -9,6 +9,7 @@ use crate::object::Object;
 /// Positional and keyword arguments of one call (the vectorcall convention).
 pub struct Args<'a, 'py> {
     py: Attached<'py>,
+    receiver: *mut ffi::PyObject,
     positional: &'a [*mut ffi::PyObject],
     keywords: &'a [*mut ffi::PyObject],
     names: *mut ffi::PyObject,
@@ -17,9 +18,10 @@ pub struct Args<'a, 'py> {
 impl<'a, 'py> Args<'a, 'py> {
     /// # Safety
     /// As CPython calls a METH_FASTCALL | METH_KEYWORDS function: `args` holds `count` positional arguments and then
-    /// one for each item of the tuple `names` (which may be null), all valid for `'a`.
+    /// one for each item of the tuple `names` (which may be null), all valid for `'a`, as is `receiver` unless null.
     pub(crate) unsafe fn new(
         py: Attached<'py>,
+        receiver: *mut ffi::PyObject,
         args: *const *mut ffi::PyObject,
         count: ffi::Py_ssize_t,
         names: *mut ffi::PyObject,
@@ -31,7 +33,7 @@ impl<'a, 'py> Args<'a, 'py> {
                 if names.is_null() { 0 } else { usize::try_from(ffi::PyTuple_Size(names)).unwrap_or(0) };
             let all = if args.is_null() { &[] } else { std::slice::from_raw_parts(args, count + named) };
             let (positional, keywords) = all.split_at(count.min(all.len()));
-            Self { py, positional, keywords, names }
+            Self { py, receiver, positional, keywords, names }
         }
     }
 
@@ -81,6 +83,12 @@ impl<'a, 'py> Args<'a, 'py> {
             }
         }
         Ok(bound)
+    }
+
+    /// The object whose method was called.
+    pub fn receiver(&self) -> Result<'py, Object<'py>> {
+        // SAFETY: valid during the call, or null for functions.
+        unsafe { Object::borrowed(self.py, self.receiver) }.ok_or_else(|| self.error("not a method"))
     }
 
     /// No arguments are allowed.

@@ -46,6 +46,28 @@ pub fn run_source<'py>(
     }
 }
 
+/// Runs a code object as the module `name`, which is entered in `sys.modules` with `__file__` set, and taken out again
+/// when it raises.
+pub fn exec_module<'py>(
+    py: Attached<'py>,
+    name: &str,
+    code: &Object<'py>,
+    file: &Object<'py>,
+) -> Result<'py, Object<'py>> {
+    let name = build::str(py, name)?;
+    let null = std::ptr::null_mut();
+    // SAFETY: all live; the last argument may be null: there is no cached file.
+    unsafe {
+        let module = ffi::PyImport_ExecCodeModuleObject(name.as_ptr(), code.as_ptr(), file.as_ptr(), null);
+        Object::owned(py, module)
+    }
+}
+
+/// The `__dict__` of a module.
+pub fn module_dict<'py>(module: &Object<'py>) -> Result<'py, Object<'py>> {
+    module.attr("__dict__")
+}
+
 /// A built-in function. Each call keeps a few bytes for ever: make functions once for each interpreter.
 pub fn function<'py>(py: Attached<'py>, name: &str, function: impl Function) -> Result<'py, Object<'py>> {
     let def = Box::leak(Box::new(trampoline::function_def(leak_name(py, name)?, function)));

@@ -22,7 +22,9 @@ pub use build::{
 };
 pub use class::{Class, ClassDef};
 pub use error::{Error, Kind, Result};
-pub use extension::{function, import, initialise_extension, new_module, run_source};
+pub use extension::{
+    exec_module, function, import, initialise_extension, module_dict, new_module, run_source,
+};
 pub use fd::descriptor_of;
 pub use interpreter::Interpreter;
 pub use loan::Loan;

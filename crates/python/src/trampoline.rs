@@ -138,7 +138,7 @@ pub(crate) fn method_def<C: Payload, F: Method<C>>(
         unsafe {
             object_or_raise(|py| {
                 let value = Instance::<C>::value(object).ok_or_else(|| unfilled(py))?;
-                recreate::<F>()(value, py, Args::new(py, args, count, names)).map(Some)
+                recreate::<F>()(value, py, Args::new(py, object, args, count, names)).map(Some)
             })
         }
     }
@@ -153,7 +153,11 @@ pub(crate) fn function_def<F: Function>(name: &'static CStr, _function: F) -> ff
         names: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         // SAFETY: CPython keeps the arguments alive during the call and holds the GIL; `_function` was a value of F.
-        unsafe { object_or_raise(|py| recreate::<F>()(py, Args::new(py, args, count, names)).map(Some)) }
+        unsafe {
+            object_or_raise(|py| {
+                recreate::<F>()(py, Args::new(py, std::ptr::null_mut(), args, count, names)).map(Some)
+            })
+        }
     }
     fast_call_def(name, c"", call::<F>)
 }

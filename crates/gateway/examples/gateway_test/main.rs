@@ -1,0 +1,116 @@
+//! An extension module for the tests: Python scripts drive a gateway whose outside world is in memory.
+
+mod memory;
+mod pool;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gateway::{Apache, Config, Gateway, Stopped};
+use python::{Args, Attached, Error, Kind, Object, Result};
+
+use crate::memory::{Job, Memory};
+use crate::pool::Pool;
+
+/// The one gateway of the process and its request threads.
+static STATE: Mutex<Option<(Arc<Gateway>, Vec<Pool>)>> = Mutex::new(None);
+
+/// Called by Python's import.
+#[unsafe(no_mangle)]
+pub extern "C" fn PyInit__gateway_test() -> *mut std::ffi::c_void {
+    python::initialise_extension("_gateway_test", |py, module| {
+        module.set_attr("start", &python::function(py, "start", start)?)?;
+        module.set_attr("serve", &python::function(py, "serve", serve)?)?;
+        module.set_attr("stop", &python::function(py, "stop", stop)?)?;
+        module.set_attr("panics", &python::function(py, "panics", |_, _| panic!("on purpose"))?)
+    })
+}
+
+fn misuse<'py>(py: Attached<'py>, text: &str) -> Error<'py> {
+    Error::new(py, Kind::ValueError, text)
+}
+
+/// `start(threads, python_path, home)`
+fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
+    let [threads, path, home] = args.bind("start", ["threads", "python_path", "home"], 1)?;
+    let threads = threads.and_then(|threads| threads.as_i64()).unwrap_or(1);
+    let mut python_path = Vec::new();
+    while let Some(entry) = path.as_ref().and_then(|path| path.list_item(python_path.len())) {
+        python_path.push(entry.to_text().unwrap_or_default().into());
+    }
+    let config = Config {
+        process_group: "tests".to_owned(),
+        processes: 2,
+        threads: u32::try_from(threads).unwrap_or(1),
+        multiprocess: true,
+        multithread: threads != 1,
+        run_once: false,
+        python_path,
+        home: home.and_then(|home| home.as_utf8().map(Into::into)),
+        restrict_signal: true,
+        apache: Apache { version: (2, 4, 57), description: Some("Apache".to_owned()), ..Apache::default() },
+    };
+    let gateway = Gateway::start(py, config).map_err(|error| misuse(py, &error.to_string()))?;
+    let pools = (1..=threads).map(|id| Pool::start(&gateway, u32::try_from(id).unwrap_or(1))).collect();
+    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some((gateway, pools));
+    Ok(python::none(py))
+}
+
+/// `serve(thread, script, callable, group, environ, body, times, options)`: `environ` is a list of pairs of bytes,
+/// `body` a list of the blocks that arrive, `options` a list of pairs of str. Returns
+/// (outcome, events of the last request, seconds).
+fn serve<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
+    let names = ["thread", "script", "callable", "group", "environ", "body", "times", "options"];
+    let bound = args.bind("serve", names, 8)?;
+    let [
+        Some(thread),
+        Some(script),
+        Some(callable),
+        Some(group),
+        Some(environ),
+        Some(body),
+        Some(times),
+        Some(options),
+    ] = bound
+    else {
+        return Err(misuse(py, "all arguments are needed"));
+    };
+    let text = |object: &Object<'py>| object.to_text().unwrap_or_default();
+    let job = Job {
+        script: text(&script),
+        callable: text(&callable),
+        group: text(&group),
+        environ: memory::pairs(&environ),
+        body: memory::blocks(&body),
+        times: times.as_i64().unwrap_or(1),
+        options: memory::pairs(&options),
+    };
+    let pool = {
+        let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::try_from(thread.as_i64().unwrap_or(1) - 1).unwrap_or(0);
+        state.as_ref().and_then(|(_, pools)| pools.get(index).map(Pool::entrance))
+    };
+    let Some(pool) = pool else { return Err(misuse(py, "no such thread")) };
+    let done = py.detach(|| pool::run(&pool, job)).ok_or_else(|| misuse(py, "the request thread died"))?;
+    let events = python::list(py, [])?;
+    for (kind, detail, bytes) in &done.memory.events {
+        let detail = python::str(py, detail)?;
+        events
+            .list_append(&python::tuple(py, [python::str(py, kind)?, detail, python::bytes(py, bytes)?])?)?;
+    }
+    let outcome = python::str(py, &done.outcome)?;
+    python::tuple(py, [outcome, events, python::float(py, done.seconds)?])
+}
+
+/// `stop() -> bool`: whether all interpreters ended.
+fn stop<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
+    args.none("stop")?;
+    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((gateway, pools)) = state else { return Err(misuse(py, "not started")) };
+    py.detach(|| drop(pools));
+    Ok(python::bool(py, gateway.stop(py) == Stopped::Clean))
+}
+
+/// What [`Memory`] is created from, kept here so that both modules agree.
+pub(crate) fn fresh(job: &Job) -> Memory {
+    Memory::new(job)
+}

@@ -1,0 +1,98 @@
+//! A request while it is being served: what its Python objects share. They may outlive it; then they find nothing.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use python::{Attached, Loan, Mutex, Stored};
+
+use crate::exchange::{Exchange, Level, WriteError};
+use crate::response::Response;
+use crate::script::Script;
+
+thread_local! {
+    /// The request this thread serves now.
+    static CURRENT: RefCell<Option<Arc<Active>>> = const { RefCell::new(None) };
+}
+
+/// The request the calling thread serves, if it is a request thread at work.
+pub(crate) fn current() -> Option<Arc<Active>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Makes it the request of this thread, or none.
+pub(crate) fn set_current(active: Option<Arc<Active>>) {
+    CURRENT.set(active);
+}
+
+pub(crate) struct Active {
+    pub(crate) exchange: Loan<dyn Exchange>,
+    pub(crate) response: Mutex<Response>,
+    pub(crate) script: Arc<Script>,
+    /// `mod_wsgi.request_data()`; taken out while attached, before the request ends.
+    pub(crate) data: Mutex<Option<Arc<Stored>>>,
+    over: AtomicBool,
+}
+
+impl Active {
+    pub(crate) fn new(script: Arc<Script>, response: Response) -> Arc<Self> {
+        Arc::new(Self {
+            exchange: Loan::default(),
+            response: Mutex::new(response),
+            script,
+            data: Mutex::new(None),
+            over: AtomicBool::new(false),
+        })
+    }
+
+    /// Python's part is over: objects that are still around must refuse.
+    pub(crate) fn finish(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Logs each line of the text, the first with the script's name before it.
+    pub(crate) fn log(&self, py: Attached<'_>, level: Level, text: &str) {
+        let text = format!("[script {}] {text}", self.script.shown());
+        self.log_lines(py, level, &text);
+    }
+
+    /// Logs each line as it is.
+    pub(crate) fn log_lines(&self, py: Attached<'_>, level: Level, text: &str) {
+        py.detach(|| {
+            self.exchange.with(|exchange| {
+                for line in text.lines() {
+                    exchange.log(level, line);
+                }
+            })
+        });
+    }
+
+    /// Sends one block at once, the head before it. Not attached.
+    pub(crate) fn transmit(&self, block: &[u8]) -> Result<(), WriteError> {
+        let allowed = self.response.lock().admit(block.len())?;
+        self.send(|exchange| match block.get(..allowed) {
+            Some(block) if !block.is_empty() => exchange.data(block),
+            _ => Ok(()),
+        })
+    }
+
+    /// Sends the head if that has not happened, then does `work`. Not attached.
+    pub(crate) fn send(
+        &self,
+        work: impl FnOnce(&mut dyn Exchange) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let sent = self.exchange.with(|exchange| {
+            self.response.lock().send_head(exchange);
+            work(exchange)
+        });
+        let outcome = sent.unwrap_or_else(|| Err(WriteError::Failed("the request is over".to_owned())));
+        if let Err(error) = &outcome {
+            self.response.lock().broken = Some(error.clone());
+        }
+        outcome
+    }
+}

@@ -1,0 +1,250 @@
+//! A request thread: its Python thread states, what it keeps between requests, and the way of one request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use python::{Attached, NativeThread, Object, Result, Stored};
+
+use crate::active::{self, Active};
+use crate::application::{self, Ending};
+use crate::config::{Outcome, Request};
+use crate::environ::{self, KeyCache};
+use crate::exchange::{Exchange, Level, WriteError};
+use crate::gateway::Gateway;
+use crate::group::Group;
+use crate::input::Input;
+use crate::log::{self, RequestLog};
+use crate::response::Response;
+use crate::script::Script;
+use crate::start_response::Adapter;
+
+/// What one native thread needs to serve requests: its Python thread states and caches. Made on the thread that uses
+/// it, and dropped there, before [`Gateway::stop`].
+pub struct WorkerThread {
+    gateway: Arc<Gateway>,
+    native: NativeThread,
+    thread_id: u32,
+    caches: HashMap<String, Cache>,
+    /// Memory of the last request, for the next one.
+    response: Response,
+    buffer: Vec<u8>,
+}
+
+/// What a thread keeps for one application group. Holds Python references: to be dropped attached.
+struct Cache {
+    group: Arc<Group>,
+    keys: KeyCache,
+    thread_id: Stored,
+    errors: Option<Errors>,
+    scripts: HashMap<Box<[u8]>, Arc<Script>>,
+}
+
+/// `wsgi.errors`, used again when the application did not keep it.
+struct Errors {
+    stream: Stored,
+    log: Arc<RequestLog>,
+}
+
+/// How many scripts a thread remembers for each group; more are looked up under the group's lock.
+const MAX_KEPT_SCRIPTS: usize = 64;
+
+impl WorkerThread {
+    pub(crate) fn new(gateway: Arc<Gateway>, native: NativeThread, thread_id: u32) -> Self {
+        let (response, buffer) = (Response::default(), Vec::new());
+        Self { gateway, native, thread_id, caches: HashMap::new(), response, buffer }
+    }
+
+    /// Serves one request. Called without the GIL. The exchange type owns what it uses (`'static`), because Python
+    /// objects may try to reach it from other threads; they are cut off before this returns.
+    pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) -> Outcome {
+        if let Err(text) = self.prepare(request.application_group) {
+            let group = request.application_group;
+            let first =
+                format!("WSGI0035: Cannot make the Python interpreter of application group '{group}':");
+            exchange.log(Level::Error, &first);
+            text.lines().for_each(|line| exchange.log(Level::Error, line));
+            exchange.fail(500);
+            return Outcome::Failed(500);
+        }
+        let Some(cache) = self.caches.get_mut(request.application_group) else {
+            exchange.fail(500);
+            return Outcome::Failed(500);
+        };
+        let active = Active::new(cache.script(request.script), std::mem::take(&mut self.response));
+        let (native, buffer) = (&mut self.native, &mut self.buffer);
+        buffer.clear();
+        let outcome = active.exchange.lend(exchange, || {
+            let interpreter = Arc::clone(&cache.group.interpreter);
+            let ending =
+                native.attach(&interpreter, |py| in_python(py, cache, &active, &mut request, buffer));
+            finish(&active, &ending, buffer)
+        });
+        self.response = std::mem::take(&mut *active.response.lock());
+        outcome
+    }
+
+    /// Makes the interpreter and this thread's cache for it, when they are not there yet.
+    fn prepare(&mut self, name: &str) -> std::result::Result<(), String> {
+        if self.caches.contains_key(name) {
+            return Ok(());
+        }
+        let group = self.gateway.group(&mut self.native, name)?;
+        let interpreter = Arc::clone(&group.interpreter);
+        let thread_id = i64::from(self.thread_id);
+        let thread_id = self.native.attach(&interpreter, |py| {
+            python::int(py, thread_id).map(Object::store).map_err(|error| error.format())
+        })?;
+        let cache =
+            Cache { group, keys: KeyCache::default(), thread_id, errors: None, scripts: HashMap::new() };
+        self.caches.insert(name.to_owned(), cache);
+        Ok(())
+    }
+}
+
+impl Drop for WorkerThread {
+    fn drop(&mut self) {
+        for (_, cache) in self.caches.drain() {
+            let interpreter = Arc::clone(&cache.group.interpreter);
+            self.native.attach(&interpreter, |_| drop(cache));
+        }
+    }
+}
+
+impl Cache {
+    fn script(&mut self, path: &[u8]) -> Arc<Script> {
+        if let Some(script) = self.scripts.get(path) {
+            return Arc::clone(script);
+        }
+        let script = self.group.script(path);
+        if self.scripts.len() < MAX_KEPT_SCRIPTS {
+            self.scripts.insert(path.into(), Arc::clone(&script));
+        }
+        script
+    }
+
+    /// A `wsgi.errors` bound to the request.
+    fn errors<'py>(
+        &mut self,
+        py: Attached<'py>,
+        active: &Arc<Active>,
+    ) -> Result<'py, (Object<'py>, Arc<RequestLog>)> {
+        let (stream, log) = match self.errors.take() {
+            Some(kept) => (kept.stream.release(py), kept.log),
+            None => {
+                let log = Arc::new(RequestLog::default());
+                (self.group.errors(py, Arc::clone(&log))?, log)
+            }
+        };
+        log.bind(Arc::clone(active));
+        Ok((stream, log))
+    }
+}
+
+/// The part of a request that holds the GIL.
+fn in_python(
+    py: Attached<'_>,
+    cache: &mut Cache,
+    active: &Arc<Active>,
+    request: &mut Request<'_>,
+    buffer: &mut Vec<u8>,
+) -> Ending {
+    active::set_current(Some(Arc::clone(active)));
+    let ending = call(py, cache, active, request, buffer).unwrap_or_else(|error| {
+        active.log(py, Level::Error, "WSGI1106: The request could not be handed to the application:");
+        active.log_lines(py, Level::Error, &error.format());
+        Ending::Failed(500)
+    });
+    log::flush_thread(py, active);
+    active::set_current(None);
+    active.finish();
+    // Not in one expression: dropping the dict may run Python code, and no lock is held then.
+    let data = active.data.lock().take();
+    drop(data);
+    ending
+}
+
+fn call<'py>(
+    py: Attached<'py>,
+    cache: &mut Cache,
+    active: &Arc<Active>,
+    request: &mut Request<'_>,
+    buffer: &mut Vec<u8>,
+) -> Result<'py, Ending> {
+    let Some(application) = find_application(py, active, request)? else { return Ok(Ending::Failed(500)) };
+    let group = Arc::clone(&cache.group);
+    let python = &group.python;
+    let environ = environ::build(py, python, &mut cache.keys, &cache.thread_id, request)?;
+    {
+        let mut response = active.response.lock();
+        *response = std::mem::take(&mut *response).renewed(environ.is_head);
+    }
+    let environ = environ.object;
+    let data = python::dict(py)?;
+    let id = environ.dict_get(&python.keys.request_id.get(py))?;
+    if let Some(id) = &id {
+        python.active_requests.get(py).dict_set(id, &data)?;
+    }
+    *active.data.lock() = Some(Arc::new(data.store()));
+    let adapter = python.adapter.instance(py, Adapter { active: Arc::clone(active) })?;
+    let start_response = adapter.attr_by(&python.keys.start_response.get(py))?;
+    let input = python.input.instance(py, Input::new(Arc::clone(active)))?;
+    environ.dict_set(&python.keys.input.get(py), &input)?;
+    let (errors, log) = cache.errors(py, active)?;
+    environ.dict_set(&python.keys.errors.get(py), &errors)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    environ.dict_set(&python.keys.application_start.get(py), &python::float(py, now)?)?;
+    let ending = application::run(py, python, active, &application, [&environ, &start_response], buffer);
+    if let Some(id) = &id {
+        python.active_requests.get(py).dict_remove(id);
+    }
+    // Destructors of the application's objects still belong to the request.
+    drop(environ);
+    log.unbind(py);
+    if errors.is_unshared() {
+        cache.errors = Some(Errors { stream: errors.store(), log });
+    }
+    Ok(ending)
+}
+
+/// The callable of the script; `None` when there is none, which is logged.
+fn find_application<'py>(
+    py: Attached<'py>,
+    active: &Active,
+    request: &Request<'_>,
+) -> Result<'py, Option<Object<'py>>> {
+    let Some(module) = active.script.module(py, active) else { return Ok(None) };
+    let callable = module.get(py).dict_get(&python::str(py, request.callable)?)?;
+    if callable.is_none() {
+        let text = format!(
+            "WSGI0089: The script has no callable '{}'. Define it there, or name another one with \
+             WSGICallableObject or callable-object=.",
+            request.callable
+        );
+        active.log(py, Level::Error, &text);
+    }
+    Ok(callable)
+}
+
+/// The last words to the exchange, without the GIL.
+fn finish(active: &Active, ending: &Ending, buffer: &[u8]) -> Outcome {
+    let status = active.response.lock().head.status();
+    let sent = match ending {
+        Ending::LastBlock => active.send(|exchange| exchange.end_with(buffer)),
+        Ending::Complete => active.send(|exchange| exchange.end()),
+        Ending::Failed(status) => {
+            active.exchange.with(|exchange| exchange.fail(*status));
+            return Outcome::Failed(*status);
+        }
+        Ending::Broken(why) => {
+            active.exchange.with(|exchange| exchange.abort(why));
+            return Outcome::Truncated(status);
+        }
+        Ending::ClientGone => Err(WriteError::ClientGone),
+    };
+    match sent {
+        Ok(()) => return Outcome::Completed(status),
+        Err(error) => active.exchange.with(|exchange| exchange.abort(&error.to_string())),
+    };
+    Outcome::ClientGone(status)
+}
