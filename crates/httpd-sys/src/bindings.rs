@@ -310,6 +310,14 @@ pub struct rlimit {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct ap_version_t {
+    pub major: ::core::ffi::c_int,
+    pub minor: ::core::ffi::c_int,
+    pub patch: ::core::ffi::c_int,
+    pub add_string: *const ::core::ffi::c_char,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct apr_proc_t {
     pub pid: pid_t,
     pub in_: *mut apr_file_t,
@@ -1175,6 +1183,7 @@ unsafe extern "C" {
         errbuf_size: apr_size_t,
     ) -> apr_size_t;
     pub fn ap_regfree(preg: *mut ap_regex_t);
+    pub fn ap_get_server_revision(version: *mut ap_version_t);
     pub fn ap_get_server_banner() -> *const ::core::ffi::c_char;
     pub fn ap_add_version_component(pconf: *mut apr_pool_t, component: *const ::core::ffi::c_char);
     pub fn ap_context_document_root(r: *mut request_rec) -> *const ::core::ffi::c_char;

@@ -22,6 +22,7 @@ mod regex;
 mod request;
 mod retained;
 mod server;
+mod signal;
 mod table;
 mod text;
 
@@ -42,11 +43,13 @@ pub use other_child::ChildEvent;
 pub use pool::Pool;
 pub use process::{
     ApacheUser, RunMode, add_version_component, apache_user, config_generation, config_test, has_define,
-    is_first_pass, run_mode, runtime_dir_relative, server_banner, server_root_relative,
+    httpd_version, is_exiting, is_first_pass, run_mode, runtime_dir_relative, server_banner,
+    server_root_relative,
 };
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{Body, FileFacts, FileType, PassAuth, PathInfo, Read, Request, Wait};
 pub use retained::Retained;
 pub use server::{Server, Servers};
+pub use signal::{notice_children_at_once, stop_noticing_children};
 pub use table::{Entries, Table};
 pub use text::Key;

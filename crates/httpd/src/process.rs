@@ -43,6 +43,19 @@ pub fn config_generation() -> i32 {
     query(sys::AP_SQ_CONFIG_GEN)
 }
 
+/// Whether httpd is ending, as opposed to clearing its configuration for the next: for cleanups of the configuration's pool.
+pub fn is_exiting() -> bool {
+    query(sys::AP_SQ_MAIN_STATE) == sys::AP_SQ_MS_EXITING
+}
+
+/// The version of the running httpd: major, minor, patch.
+pub fn httpd_version() -> (u32, u32, u32) {
+    let mut version = sys::ap_version_t { major: 0, minor: 0, patch: 0, add_string: std::ptr::null() };
+    // SAFETY: httpd fills in the structure.
+    unsafe { sys::ap_get_server_revision(&raw mut version) };
+    (version.major.unsigned_abs(), version.minor.unsigned_abs(), version.patch.unsigned_abs())
+}
+
 fn query(what: c_int) -> c_int {
     // SAFETY: a plain question; unknown ones are answered AP_SQ_NOT_SUPPORTED.
     unsafe { sys::ap_state_query(what) }
