@@ -76,8 +76,12 @@ impl<'a> Log<'a> {
         Log { target: Target::Request(request), life: PhantomData }
     }
 
-    /// Whether a line of this level would be written. Asking saves the work of building the line.
+    /// Whether a line of this level would be written. Asking saves the work of building the line. `Notice` and what is
+    /// graver is always written (`APLOG_MODULE_IS_LEVEL`).
     pub fn enabled(&self, level: Level) -> bool {
+        if level <= Level::Notice {
+            return true;
+        }
         let index = module::index();
         let limit = match self.target {
             // SAFETY: httpd's own pointer; null only before the configuration is read.

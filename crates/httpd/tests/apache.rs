@@ -1,0 +1,191 @@
+//! The wrapper inside a real httpd: the probe (`examples/probe.rs`) is loaded and made to do everything. Skipped, and
+//! counted, where httpd is missing.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+mod support;
+
+use support::{Server, Setup, skipped, wait_for};
+
+/// The setup with this configuration, or a counted skip.
+macro_rules! need {
+    ($setup:expr) => {
+        match $setup {
+            Ok(setup) => setup,
+            Err(reason) => {
+                let test = std::thread::current().name().unwrap_or("apache").to_owned();
+                return skipped(&test, &reason);
+            }
+        }
+    };
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {answer:?}")).1
+}
+
+#[test]
+fn mistakes_are_found_when_the_configuration_is_checked() {
+    let cases = [
+        ("ProbePair a b", "Syntax error on line"),
+        ("ProbePair a b", "wants two equal words"),
+        ("ProbePair a", "takes two arguments"),
+        ("ProbeName one two one", "ProbeName one was given before"),
+        ("<VirtualHost *>\nProbeName x\n</VirtualHost>", "cannot occur within <VirtualHost> section"),
+        ("<Location />\nProbeGreeting x\n</Location>", "not allowed in <Location> context"),
+        ("ProbeOptions a=1 b", "ProbeOptions takes name=value, not 'b'"),
+        ("ProbeLoud maybe", "must be On or Off"),
+        ("ProbeGreeting forbidden", "ProbeGreeting forbidden: say something else"),
+        ("<VirtualHost *>\nProbeGreeting forbidden\n</VirtualHost>", "say something else"),
+        ("ProbePanic directive", "internal error in reading a directive at crates/httpd/examples/probe.rs:"),
+    ];
+    for (line, sentence) in cases {
+        let (said, content) = need!(Setup::new(line)).check();
+        assert!(said.contains(sentence), "{line}: {said}");
+        assert!(!content, "{line}: {said}");
+    }
+    let fine =
+        "ProbeName a b\nProbeGreeting hi\nProbePair 'a b' \"a b\"\nProbeOptions x=\"1 2\"\nProbeLoud on";
+    let (said, content) = need!(Setup::new(fine)).check();
+    assert!(content && said.contains("Syntax OK"), "{said}");
+}
+
+#[test]
+fn values_are_kept_per_server_and_directory() {
+    let server = need!(Setup::new(
+        "ProbeGreeting main\nProbeOptions a=1 b=\"x y\"\n\
+         <VirtualHost *>\nServerName one\n</VirtualHost>\n\
+         <VirtualHost *>\nServerName two\nProbeGreeting two\nProbeLoud On\nProbeOptions b=2\n\
+         <Location /probe>\nProbeOptions c=3\nProbeLoud Off\n</Location>\n</VirtualHost>"
+    ))
+    .start();
+    assert_eq!(body(&server.get("one", "/probe/config")), "greeting=main\nloud=None\na=1\nb=x y\n");
+    assert_eq!(body(&server.get("two", "/probe/config")), "greeting=two\nloud=Some(false)\na=1\nb=2\nc=3\n");
+}
+
+#[test]
+fn responses_reach_the_client_as_they_were_made() {
+    let server = need!(Setup::new("")).start();
+    let stream = server.get("localhost", "/probe/stream");
+    assert!(stream.contains("Transfer-Encoding: chunked"), "{stream}");
+    assert!(stream.contains("8\r\npiece 4"), "{stream}");
+    assert!(stream.ends_with("8\r\nthe end\n\r\n0\r\n\r\n"), "{stream}");
+    let teapot = server.get("localhost", "/probe/teapot");
+    assert!(teapot.starts_with("HTTP/1.1 418 Short and stout\r\n"), "{teapot}");
+    assert!(teapot.contains("X-Twice: 1\r\nX-Twice: 2\r\n"), "{teapot}");
+    let file = server.get("localhost", "/probe/file");
+    assert!(file.contains("Content-Length: 1000\r\n"), "{file}");
+    assert!(body(&file).starts_with("ELF"), "{file}");
+    let facts = server.get("localhost", "/probe/facts?a=b%20c");
+    for fact in ["method=GET 0", "args=a=b%20c", "scheme=http", "client=127.0.0.1", "mpm=event threaded=true"]
+    {
+        assert!(facts.contains(fact), "{fact} in {facts}");
+    }
+    for fact in ["local=127.0.0.1:", "aborted=false https=false socket=true ssl=-", "header Host=localhost"] {
+        assert!(facts.contains(fact), "{fact} in {facts}");
+    }
+    assert!(facts.contains("passauth=Unset pathinfo=Default execcgi=false"), "{facts}");
+    assert!(server.get("localhost", "/probe/unknown").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn descriptors_of_sent_files_are_closed() {
+    let server = need!(Setup::new("")).start();
+    let open = |server: &Server| {
+        let count = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        server.children().iter().map(count).sum::<usize>()
+    };
+    server.get("localhost", "/probe/file");
+    let before = open(&server);
+    for _ in 0..20 {
+        server.get("localhost", "/probe/file");
+    }
+    wait_for("the descriptors to be closed", || (open(&server) <= before + 1).then_some(()));
+}
+
+#[test]
+fn bodies_are_read_within_limits() {
+    let server = need!(Setup::new("LimitRequestBody 100000")).start();
+    let post = |headers: &str, body: &str| {
+        let head = "POST /probe/echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        server.exchange(format!("{head}{headers}\r\n{body}").as_bytes())
+    };
+    let text = "0123456789".repeat(5000);
+    assert_eq!(body(&post("Content-Length: 50000\r\n", &text)), text);
+    let chunked = post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n");
+    assert_eq!(body(&chunked), "hello!");
+    let expecting = post("Content-Length: 2\r\nExpect: 100-continue\r\n", "ab");
+    assert!(expecting.starts_with("HTTP/1.1 100 Continue\r\n"), "{expecting}");
+    assert!(post("Content-Length: 100001\r\n", "x").starts_with("HTTP/1.1 413 "));
+    let broken = post("Transfer-Encoding: chunked\r\n", "zz\r\n");
+    assert!(broken.starts_with("HTTP/1.1 400 "), "{broken}");
+}
+
+#[test]
+fn a_response_that_breaks_looks_broken() {
+    let server = need!(Setup::new("")).start();
+    let keep = "GET /probe/broken HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = server.exchange(keep.as_bytes());
+    assert!(answer.contains("7\r\nhalf of\r\n"), "{answer}");
+    assert!(!answer.contains("0\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn a_panic_is_one_line_and_a_500() {
+    let server = need!(Setup::new("")).start();
+    let children = wait_for("a child", || Some(server.children()).filter(|children| !children.is_empty()));
+    let answer = server.get("localhost", "/probe/panic");
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    let lines = server.log_lines("asked to panic in the handler");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("[probe:crit]"), "{lines:?}");
+    assert!(lines[0].contains("internal error in handler at crates/httpd/examples/probe.rs:"), "{lines:?}");
+    let late = server.exchange(b"GET /probe/panic-late HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(late.contains("7\r\nhalf of\r\n") && !late.contains("0\r\n\r\n"), "{late}");
+    assert!(!late.contains("500"), "{late}");
+    assert!(server.get("localhost", "/probe/teapot").contains("418"));
+    assert_eq!(server.children(), children);
+}
+
+#[test]
+fn a_panic_at_start_refuses_the_start() {
+    let (log, content) = need!(Setup::new("ProbePanic post")).start_in_vain();
+    assert!(!content && log.contains("internal error in post_config at "), "{log}");
+    assert!(log.contains("[probe:emerg]") && log.contains("asked to panic in post_config"), "{log}");
+}
+
+#[test]
+fn long_lines_are_logged_whole() {
+    let server = need!(Setup::new("")).start();
+    assert_eq!(body(&server.get("localhost", "/probe/long-line")), "logged");
+    let lines = server.log_lines("0123456789");
+    assert!(lines.iter().all(|line| line.contains("[probe:error]") && line.contains("[client 127.0.0.1:")));
+    let digits = |line: &String| line.matches(|letter: char| letter.is_ascii_digit()).count();
+    let prefix: usize =
+        lines.iter().map(|line| digits(&line[..line.find("] ").map_or(0, |at| at)].to_owned())).sum();
+    assert!(lines.len() >= 3, "{}", lines.len());
+    assert!(lines.iter().map(digits).sum::<usize>() >= 20_000 + prefix);
+    assert!(lines.last().unwrap().ends_with(r" end\x07"), "{:?}", lines.last());
+}
+
+#[test]
+fn what_is_kept_survives_a_graceful_restart() {
+    let server = need!(Setup::new("ProbeGreeting kept")).start();
+    wait_for("the first configuration", || {
+        server.log_lines("probe configuration 1, descriptor kept: true").first().cloned()
+    });
+    wait_for("the watched process's end", || {
+        server.log_lines("probe's process: Died { status: 0 }").first().cloned()
+    });
+    let children = server.children();
+    server.signal("USR1");
+    wait_for("the second configuration", || {
+        server.log_lines("probe configuration 2, descriptor kept: true").first().cloned()
+    });
+    wait_for("new children", || {
+        server.children().iter().all(|child| !children.contains(child)).then_some(())
+    });
+    assert_eq!(server.log_lines("probe configuration ends").len(), 1, "{}", server.log());
+    assert!(server.get("localhost", "/probe/config").contains("greeting=kept"));
+    assert!(server.get("localhost", "/probe/panic").starts_with("HTTP/1.1 500 "));
+}
