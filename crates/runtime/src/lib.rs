@@ -1,1 +1,50 @@
-//! To be filled.
+//! `_wsgi_runtime`: the extension module that makes a site's Python a worker. Boot, connections, request threads and drain
+//! are here; PEP 3333 is in `gateway`, the bytes on the connection are in `wire`.
+//!
+//! | part | holds |
+//! |---|---|
+//! | `boot`, `identity`, `title`, `descriptors` | from a fresh process to a serving worker |
+//! | `control`, `life`, `signals` | when to leave, and that it happens in time |
+//! | `pool`, `thread` | who serves which connection |
+//! | `link`, `inbox`, `upload`, `reply`, `scripts` | one request |
+
+mod boot;
+mod control;
+mod descriptors;
+mod identity;
+mod inbox;
+mod life;
+mod link;
+mod log;
+mod pool;
+mod reply;
+mod scripts;
+mod signals;
+mod thread;
+mod title;
+mod upload;
+
+use std::ffi::c_void;
+
+use python::{Args, Attached, Object};
+
+/// What Python calls when the extension is loaded.
+// SAFETY: no other symbol of this name exists in the library; CPython's name for the entry point asks for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn PyInit__wsgi_runtime() -> *mut c_void {
+    python::initialise_extension("_wsgi_runtime", fill)
+}
+
+fn fill<'py>(py: Attached<'py>, module: &Object<'py>) -> python::Result<'py, ()> {
+    module.set_attr("run", &python::function(py, "run", run)?)
+}
+
+/// `run(config)`: see [`boot::run`].
+fn run<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> python::Result<'py, Object<'py>> {
+    let [config] = args.bind("run", ["config"], 1)?;
+    let number = config.and_then(|config| config.as_i64()).and_then(|number| i32::try_from(number).ok());
+    let Some(number) = number else {
+        return Err(python::Error::new(py, python::Kind::TypeError, "run() wants a descriptor number"));
+    };
+    python::int(py, i64::from(boot::run(py, number)))
+}

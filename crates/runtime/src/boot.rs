@@ -1,0 +1,205 @@
+//! From a fresh Python process to a serving worker, and out again: the order of steps and what each failure is called.
+#![forbid(unsafe_code)]
+
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{Builder, JoinHandle};
+
+use gateway::{Apache, Config, Gateway, StartError, Stopped};
+use python::Attached;
+use spec::worker::{Failure, Report, WorkerConfig, descriptor};
+
+use crate::control::{Control, Status};
+use crate::descriptors::adopt;
+use crate::identity::{self, IdentityError};
+use crate::life::Life;
+use crate::pool::Pool;
+use crate::scripts::Roots;
+use crate::thread::{self, Shared};
+use crate::{log, signals, title};
+
+/// The control thread calls little and nothing deep.
+const CONTROL_STACK: usize = 256 * 1024;
+/// The supervisor writes a few kilobytes.
+const MAX_CONFIG: u64 = 16 * 1024 * 1024;
+
+/// Why a worker does not start.
+#[derive(Debug, thiserror::Error)]
+enum BootError {
+    #[error("run() was called before: a process is a worker once")]
+    Again,
+    #[error(
+        "this process was not started by wsgi-supervisor: its descriptor {number} ({what}) is missing: {error}"
+    )]
+    Descriptor { number: i32, what: &'static str, error: std::io::Error },
+    #[error("the worker cannot read its configuration: {0}; install all parts from one build")]
+    Config(String),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("Python cannot be prepared for the worker:\n{0}")]
+    Python(String),
+    #[error(transparent)]
+    Gateway(#[from] StartError),
+    #[error("the worker cannot start: {what}: {error}")]
+    System { what: &'static str, error: std::io::Error },
+}
+
+impl BootError {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Again | Self::Descriptor { .. } | Self::System { .. } => Failure::System,
+            Self::Config(_) => Failure::Config,
+            Self::Identity(_) => Failure::Identity,
+            Self::Python(_) | Self::Gateway(_) => Failure::Python,
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> BootError {
+    move |error| BootError::System { what, error }
+}
+
+/// Makes this process a worker until it is told to leave. The result is the exit status.
+pub fn run(py: Attached<'_>, config: i32) -> i32 {
+    static RUNNING: AtomicBool = AtomicBool::new(false);
+    if RUNNING.swap(true, Ordering::AcqRel) {
+        log::line(&BootError::Again.to_string());
+        return 1;
+    }
+    let open = |number, what| adopt(number).map_err(|error| BootError::Descriptor { number, what, error });
+    let status = match open(descriptor::STATUS, "reports to the supervisor") {
+        Ok(pipe) => Status::new(pipe),
+        Err(error) => {
+            log::line(&error.to_string());
+            return 1;
+        }
+    };
+    let serve = || {
+        // All of them before anything of the site's runs: no program it starts may inherit one.
+        let config = open(config, "configuration")?;
+        let listener = open(descriptor::LISTENER, "listening socket")?;
+        let lifeline = open(descriptor::LIFELINE, "commands of the supervisor")?;
+        serve(py, &read_config(config)?, listener, lifeline, &status)
+    };
+    match serve() {
+        Ok(()) => 0,
+        Err(error) => {
+            log::line(&error.to_string());
+            status.report(Report::Failed(error.failure()));
+            1
+        }
+    }
+}
+
+fn read_config(descriptor: OwnedFd) -> Result<WorkerConfig, BootError> {
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::from(descriptor).take(MAX_CONFIG);
+    file.read_to_end(&mut bytes).map_err(|error| BootError::Config(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| BootError::Config(error.to_string()))
+}
+
+fn serve(
+    py: Attached<'_>,
+    config: &WorkerConfig,
+    listener: OwnedFd,
+    lifeline: OwnedFd,
+    status: &Status,
+) -> Result<(), BootError> {
+    identity::verify(config.account.as_ref())?;
+    title::set(&config.display_name);
+    install_panic_hook();
+    prepare_python(py)?;
+    let gateway = Gateway::start(py, gateway_config(config))?;
+    let pool = Pool::new(listener, config.peer_uid).map_err(system("its connections"))?;
+    let roots = Roots::new(config.roots.clone());
+    let shared = Arc::new(Shared { pool, roots, silence: config.socket_timeout });
+    let control = Control {
+        shared: Arc::clone(&shared),
+        signals: signals::handle().map_err(system("signal handlers"))?,
+        lifeline,
+        status: status.share().map_err(system("reports to the supervisor"))?,
+        life: Life::new(config.shutdown_timeout, config.graceful_timeout),
+    };
+    let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
+    name.spawn(move || control.run()).map_err(system("the control thread"))?;
+    py.detach(|| {
+        let threads = start_threads(config, &shared, &gateway)?;
+        status.report(Report::Ready);
+        for thread in threads {
+            // A thread that panicked has said so; the others go on.
+            let _ = thread.join();
+        }
+        Ok::<(), BootError>(())
+    })?;
+    if gateway.stop(py) == Stopped::ThreadsLeft {
+        log::line(
+            "threads of the application are still running; the worker leaves without finalising Python",
+        );
+        signal_hook::low_level::exit(0);
+    }
+    Ok(())
+}
+
+/// Starts the request threads and waits until each is about to wait for requests.
+fn start_threads(
+    config: &WorkerConfig,
+    shared: &Arc<Shared>,
+    gateway: &Arc<Gateway>,
+) -> Result<Vec<JoinHandle<()>>, BootError> {
+    let stack = usize::try_from(config.stack_size).unwrap_or(usize::MAX);
+    let (ready, waiting) = mpsc::channel();
+    let mut threads = Vec::new();
+    for number in 1..=config.threads {
+        let (shared, gateway, ready) = (Arc::clone(shared), Arc::clone(gateway), ready.clone());
+        let started = Builder::new()
+            .name(format!("wsgi-{number}"))
+            .stack_size(stack)
+            .spawn(move || thread::run(&shared, &gateway, number, &ready));
+        threads.push(started.map_err(system("a request thread (see threads= and stack-size=)"))?);
+    }
+    drop(ready);
+    // Ends when each has sent, or when one has ended without.
+    waiting.iter().take(threads.len()).for_each(drop);
+    Ok(threads)
+}
+
+fn gateway_config(config: &WorkerConfig) -> Config {
+    Config {
+        process_group: config.group.clone(),
+        processes: config.processes,
+        threads: config.threads,
+        multiprocess: config.multiprocess,
+        multithread: config.threads > 1,
+        run_once: false,
+        python_path: config.python_path.clone(),
+        home: config.home.clone(),
+        restrict_signal: true,
+        apache: Apache { version: config.httpd_version, ..Apache::default() },
+    }
+}
+
+/// What has to be said in Python. `python -S` starts without `site`: then the site's own start-up files run only now, after
+/// this process is known to be who it should be. Python's handler for SIGINT goes, because ours would pass the signal on to it.
+const PREPARE: &str = "
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.flags.no_site:
+    import site
+    site.main()
+";
+
+fn prepare_python(py: Attached<'_>) -> Result<(), BootError> {
+    let prepared =
+        python::dict(py).and_then(|globals| python::run_source(py, PREPARE, "<wsgi-worker>", &globals));
+    prepared.map_err(|error| BootError::Python(error.format()))
+}
+
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+        let text = panic.payload_as_str().unwrap_or("no text");
+        log::line(&format!("internal error of the WSGI worker{place}: {text}; please report it"));
+    }));
+}

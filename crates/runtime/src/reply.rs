@@ -1,0 +1,246 @@
+//! One request's exchange with the child: the gateway's [`Exchange`] as frames. Nothing here knows Python.
+//!
+//! The head waits for the first block, so that head, block and end leave in one `sendmsg`. Log lines leave at once: an
+//! application that crashes the next moment must not take its last words with it.
+#![forbid(unsafe_code)]
+
+use std::io::IoSlice;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use gateway::{BodyError, Exchange, Level, ResponseHead, WriteError};
+use wire::frame::{MAX_RESPONSE_HEAD, put_empty};
+use wire::response::{data_frames, put_fail, put_head, put_log};
+use wire::{FilePart, FrameHeader, Kind, LogLevel, RequestOrder};
+
+use crate::descriptors::is_regular_file;
+use crate::link::{Link, LinkError};
+use crate::log;
+use crate::upload::Upload;
+
+/// Buffers that grew beyond this are not kept for the next request.
+const KEPT: usize = 64 * 1024;
+
+/// How far the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No head yet.
+    Before,
+    /// The head is in `out`.
+    Held,
+    /// The head was sent.
+    Open,
+    /// The last frame was sent, or sending failed.
+    Closed,
+}
+
+/// Frames that are being put together; kept between requests.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    out: Vec<u8>,
+    log: Vec<u8>,
+}
+
+/// One request on one connection.
+#[derive(Debug)]
+pub struct Reply {
+    link: Link,
+    order: RequestOrder,
+    upload: Upload,
+    silence: Duration,
+    phase: Phase,
+    buffers: Buffers,
+    broken: Option<WriteError>,
+}
+
+impl Reply {
+    /// For a request that was just received. `silence` limits every wait for the child.
+    pub fn new(link: Link, order: RequestOrder, upload: Upload, silence: Duration, buffers: Buffers) -> Self {
+        Self { link, order, upload, silence, phase: Phase::Before, buffers, broken: None }
+    }
+
+    /// Ends the exchange. The connection comes back when it can carry another request: the response is complete and
+    /// nothing of the request is still on its way.
+    pub fn finish(mut self) -> (Option<Link>, Buffers) {
+        match self.phase {
+            Phase::Before | Phase::Held => self.fail(500),
+            Phase::Open => self.abort(""),
+            Phase::Closed => {}
+        }
+        let mut buffers = self.buffers;
+        buffers.out.clear();
+        buffers.out.shrink_to(KEPT);
+        buffers.log.shrink_to(KEPT);
+        let reusable = self.order.answered() && self.broken.is_none();
+        (reusable.then_some(self.link), buffers)
+    }
+
+    /// Sends what is in `out`, then `parts`. Afterwards `out` is empty.
+    fn send(&mut self, piece: &[u8], end: &[u8]) -> Result<(), WriteError> {
+        let parts = &mut [IoSlice::new(&self.buffers.out), IoSlice::new(piece), IoSlice::new(end)];
+        let result = self.link.send(parts, &[], self.silence);
+        self.buffers.out.clear();
+        self.sent(result)
+    }
+
+    /// Takes note of how sending went.
+    fn sent(&mut self, result: Result<(), LinkError>) -> Result<(), WriteError> {
+        let Err(error) = result else { return Ok(()) };
+        let error = match error {
+            LinkError::Closed => WriteError::ClientGone,
+            other => WriteError::Failed(other.to_string()),
+        };
+        self.phase = Phase::Closed;
+        self.broken = Some(error.clone());
+        Err(error)
+    }
+
+    /// Whether body or end may be sent now.
+    fn ready(&self) -> Result<(), WriteError> {
+        match (&self.broken, self.phase) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Phase::Held | Phase::Open) => Ok(()),
+            (None, Phase::Before | Phase::Closed) => {
+                Err(WriteError::Failed("no response is open on this connection".to_owned()))
+            }
+        }
+    }
+
+    /// Sends a block, cut where it is longer than a frame may be, and the end where it is the last.
+    fn block(&mut self, block: &[u8], last: bool) -> Result<(), WriteError> {
+        self.ready()?;
+        self.phase = if last { Phase::Closed } else { Phase::Open };
+        let end = FrameHeader { kind: Kind::End, length: 0 }.to_bytes();
+        let end = if last { &end[..] } else { &[] };
+        if block.is_empty() {
+            return self.send(&[], end);
+        }
+        let mut pieces = data_frames(Kind::Data, block).peekable();
+        while let Some((header, piece)) = pieces.next() {
+            self.buffers.out.extend_from_slice(&header);
+            self.send(piece, if pieces.peek().is_none() { end } else { &[] })?;
+        }
+        Ok(())
+    }
+
+    /// Answers with 500 instead of a head that no frame can hold.
+    fn refuse_head(&mut self, head: &ResponseHead) {
+        let size: usize = head.headers().map(|(name, value)| name.len() + value.len()).sum();
+        let largest = head.headers().max_by_key(|(_, value)| value.len());
+        let (name, length) = largest.map_or((&b"none"[..], 0), |(name, value)| (name, value.len()));
+        let text = format!(
+            "the response has {} headers with {size} bytes, more than the {} headers or {MAX_RESPONSE_HEAD} bytes that are \
+             passed on; the largest is \"{}\" with {length} bytes",
+            head.headers().len(),
+            wire::response::MAX_HEADERS,
+            String::from_utf8_lossy(name),
+        );
+        self.log(Level::Error, &text);
+        self.fail(500);
+        self.broken.get_or_insert(WriteError::Failed(text));
+    }
+}
+
+impl Exchange for Reply {
+    fn read_body(&mut self, buf: &mut [u8]) -> Result<usize, BodyError> {
+        self.upload.read(buf, &self.link, &mut self.order, self.silence)
+    }
+
+    fn head(&mut self, head: &ResponseHead) {
+        if self.phase != Phase::Before {
+            return;
+        }
+        self.phase = Phase::Held;
+        if put_head(&mut self.buffers.out, head.status(), head.reason(), head.headers()).is_err() {
+            self.refuse_head(head);
+        }
+    }
+
+    fn data(&mut self, block: &[u8]) -> Result<(), WriteError> {
+        self.block(block, false)
+    }
+
+    fn end_with(&mut self, last: &[u8]) -> Result<(), WriteError> {
+        self.block(last, true)
+    }
+
+    fn file(&mut self, fd: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), WriteError> {
+        self.ready()?;
+        if length == 0 {
+            return Ok(());
+        }
+        let part = FilePart { offset, length };
+        if !is_regular_file(fd) {
+            return Err(WriteError::Failed("only regular files can be handed to Apache".to_owned()));
+        }
+        if self.phase == Phase::Held {
+            self.phase = Phase::Open;
+            self.send(&[], &[])?;
+        }
+        // The descriptor travels with the first byte of its own frame.
+        part.put(&mut self.buffers.out);
+        let result = self.link.send(&mut [IoSlice::new(&self.buffers.out)], &[fd], self.silence);
+        self.buffers.out.clear();
+        self.sent(result)
+    }
+
+    fn end(&mut self) -> Result<(), WriteError> {
+        self.block(&[], true)
+    }
+
+    fn abort(&mut self, _why: &str) {
+        match self.phase {
+            Phase::Closed => {}
+            // Nothing has left yet: an error page says more than a broken connection.
+            Phase::Before | Phase::Held => self.fail(500),
+            Phase::Open => {
+                self.phase = Phase::Closed;
+                put_empty(Kind::Abort, &mut self.buffers.out);
+                // A child that is gone needs no news; `sent` has taken note.
+                let _ = self.send(&[], &[]);
+            }
+        }
+    }
+
+    fn fail(&mut self, status: u16) {
+        if matches!(self.phase, Phase::Before | Phase::Held) {
+            self.phase = Phase::Closed;
+            self.buffers.out.clear();
+            put_fail(&mut self.buffers.out, if (400..600).contains(&status) { status } else { 500 });
+            let _ = self.send(&[], &[]);
+        }
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        let level = match level {
+            Level::Critical => LogLevel::Critical,
+            Level::Error => LogLevel::Error,
+            Level::Warn => LogLevel::Warning,
+            Level::Info => LogLevel::Info,
+            Level::Debug => LogLevel::Debug,
+        };
+        if self.phase != Phase::Closed {
+            self.buffers.log.clear();
+            put_log(&mut self.buffers.log, level, line.as_bytes());
+            let result = self.link.send(&mut [IoSlice::new(&self.buffers.log)], &[], self.silence);
+            if self.sent(result).is_ok() {
+                return;
+            }
+        }
+        // Behind the last frame, and when the child is gone, the process's own log is what is left.
+        log::line(line);
+    }
+}
+
+/// A refusal and whether the connection goes on: it does when nothing of the request is still on its way.
+pub fn refuse(
+    link: Link,
+    refusal: wire::Refusal<'_>,
+    mut order: RequestOrder,
+    silence: Duration,
+) -> Option<Link> {
+    let mut out = Vec::new();
+    refusal.put(&mut out);
+    let sent = link.send(&mut [IoSlice::new(&out)], &[], silence);
+    (sent.is_ok() && order.answered()).then_some(link)
+}

@@ -1,0 +1,196 @@
+//! A request thread: waits, reads a request, has the gateway serve it, and goes on. All threads are alike.
+#![forbid(unsafe_code)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, SystemTime};
+
+use gateway::{Exchange, Gateway, Level, WorkerThread};
+use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
+
+use crate::inbox::{Arrival, BadRequest, Inbox};
+use crate::link::{LastLook, Link, LinkError};
+use crate::log;
+use crate::pool::{Pool, Wake};
+use crate::reply::{Buffers, Reply, refuse};
+use crate::scripts::Roots;
+use crate::upload::{Stream, Upload};
+
+/// How often a thread looks for the next request of a connection that it has just answered before it goes to sleep.
+const TRIES: u32 = 3;
+/// Requests that one connection may have served in a row while others may wait for the thread.
+const IN_A_ROW: u32 = 32;
+
+/// What all request threads share.
+pub struct Shared {
+    /// Connections.
+    pub pool: Pool,
+    /// Scripts that may be loaded.
+    pub roots: Roots,
+    /// Longest silence of a child.
+    pub silence: Duration,
+}
+
+/// Runs one request thread until the process drains. Says on `ready` that it is about to wait.
+pub fn run(shared: &Shared, gateway: &Arc<Gateway>, number: u32, ready: &Sender<()>) {
+    let mut thread = RequestThread {
+        shared,
+        worker: gateway.worker(number),
+        inbox: Inbox::new(),
+        buffers: Buffers::default(),
+    };
+    // The receiver is gone only when starting was given up.
+    let _ = ready.send(());
+    loop {
+        match shared.pool.wait() {
+            Wake::Listener => {
+                if let Some(link) = shared.pool.accept() {
+                    // The child sends its request right after connecting.
+                    thread.attend(link, TRIES);
+                }
+            }
+            Wake::Connection(link) => thread.attend(link, 1),
+            Wake::Stop => break,
+        }
+    }
+    while let Some(link) = shared.pool.last() {
+        thread.attend_last(link);
+    }
+}
+
+struct RequestThread<'a> {
+    shared: &'a Shared,
+    worker: WorkerThread,
+    inbox: Inbox,
+    buffers: Buffers,
+}
+
+impl RequestThread<'_> {
+    /// Serves a connection as long as requests keep coming, then parks it.
+    fn attend(&mut self, mut link: Link, mut tries: u32) {
+        let mut served = 0;
+        loop {
+            match self.inbox.read(&link, tries, self.shared.silence) {
+                Arrival::Nothing => {}
+                arrival => {
+                    let Some(answered) = self.answer(link, arrival) else { return };
+                    link = answered;
+                    served += 1;
+                    tries = TRIES;
+                    if served < IN_A_ROW {
+                        continue;
+                    }
+                }
+            }
+            if let Some(link) = self.shared.pool.park(link) {
+                if link.last_look() == LastLook::Request {
+                    self.attend_last(link);
+                }
+            }
+            return;
+        }
+    }
+
+    /// Serves the one request that a connection still holds although the process drains, and closes it.
+    fn attend_last(&mut self, link: Link) {
+        let arrival = self.inbox.read(&link, 1, self.shared.silence);
+        drop(self.answer(link, arrival));
+    }
+
+    /// Answers what has arrived. The connection comes back when it can go on.
+    fn answer(&mut self, link: Link, arrival: Arrival) -> Option<Link> {
+        match arrival {
+            Arrival::Frame => self.serve(link),
+            Arrival::Nothing | Arrival::Gone(LinkError::Closed) => None,
+            Arrival::Gone(error) => {
+                log::line(&format!(
+                    "a request was not received completely: {error}; its connection is closed"
+                ));
+                None
+            }
+            Arrival::Malformed(error) => self.refuse_malformed(link, &BadRequest::Wire(error)),
+        }
+    }
+
+    fn refuse_malformed(&self, link: Link, error: &BadRequest) -> Option<Link> {
+        let reason = match error {
+            BadRequest::Wire(WireError::Version { .. }) => RefusalReason::Version,
+            _ => RefusalReason::Malformed,
+        };
+        let text = error.to_string();
+        // Where the next frame would begin is not known any more: an order that is never complete closes the connection.
+        refuse(link, Refusal { reason, text: text.as_bytes() }, RequestOrder::Idle, self.shared.silence)
+    }
+
+    fn serve(&mut self, link: Link) -> Option<Link> {
+        let taken = match self.inbox.take() {
+            Ok(taken) => taken,
+            Err(error) => return self.refuse_malformed(link, &error),
+        };
+        let request = taken.request;
+        let (group, callable) = match names(&request, &self.shared.roots) {
+            Ok(names) => names,
+            Err((reason, text)) => {
+                let refusal = Refusal { reason, text: text.as_bytes() };
+                return refuse(link, refusal, taken.order, self.shared.silence);
+            }
+        };
+        let upload = match (request.body, taken.file) {
+            (Body::File(length), Some(file)) => Upload::File(file, 0, length),
+            (Body::Stream(announced), _) => Upload::Stream(Stream::new(announced, taken.surplus)),
+            (Body::Inline(bytes), _) => Upload::Inline(bytes.to_vec(), 0),
+            // `take` lets no file body through without its file.
+            (Body::File(_), None) => return None,
+        };
+        let buffers = std::mem::take(&mut self.buffers);
+        let mut reply = Reply::new(link, taken.order, upload, self.shared.silence, buffers);
+        let _running = self.shared.pool.begin();
+        let mut pairs = request.environ();
+        let mut environ = std::iter::from_fn(|| pairs.next());
+        let request = gateway::Request {
+            environ: &mut environ,
+            script: request.script,
+            callable,
+            application_group: group,
+            https: request.https,
+            request_start: seconds(request.request_start),
+            queue_start: seconds(request.queue_start),
+            daemon_start: now(),
+        };
+        let served = catch_unwind(AssertUnwindSafe(|| self.worker.serve(request, &mut reply)));
+        if served.is_err() {
+            // The panic hook has written where it happened.
+            reply.log(Level::Critical, "an internal error of the WSGI worker ended this request");
+        }
+        let (link, buffers) = reply.finish();
+        self.buffers = buffers;
+        link
+    }
+}
+
+/// Names of the application group and the callable, once it is clear that the script may be loaded.
+fn names<'a>(request: &Request<'a>, roots: &Roots) -> Result<(&'a str, &'a str), (RefusalReason, String)> {
+    if !roots.allow(request.script) {
+        let script = String::from_utf8_lossy(request.script).into_owned();
+        let text = format!(
+            "the script \"{script}\" is outside what WSGIScriptAlias and the other aliases of the configuration \
+             allow for this process group"
+        );
+        return Err((RefusalReason::Script, text));
+    }
+    let text = |bytes: &'a [u8], what: &str| {
+        std::str::from_utf8(bytes)
+            .map_err(|_| (RefusalReason::Malformed, format!("the name of the {what} is not UTF-8")))
+    };
+    Ok((text(request.application_group, "application group")?, text(request.callable, "callable")?))
+}
+
+/// Microseconds as Python's `time.time()` has them.
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
