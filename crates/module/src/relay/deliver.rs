@@ -1,0 +1,137 @@
+//! Gets a request to a worker over a connection that works, and decides when it may be sent once more. The answer is
+//! `exchange`'s part, where connections come from is `pool`'s.
+
+use std::io::{ErrorKind, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use unix::stream::{self, Interest};
+
+use super::client::Client;
+use super::exchange::{Ended, Exchange};
+use super::failure::{Failure, Stage};
+use super::inbox::Inbox;
+
+/// New connections that may be closed before they have taken the request: a worker that is being replaced closes one, its
+/// successor hardly another.
+const FRESH_TRIES: u32 = 4;
+
+/// Where connections to one worker slot come from and go to.
+pub trait Line {
+    /// An idle one.
+    fn idle(&self) -> Option<OwnedFd>;
+    /// A new one.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn fresh(&self) -> Result<OwnedFd, Failure>;
+    /// Keeps one for the next request.
+    fn keep(&self, connection: OwnedFd);
+    /// Drops all idle ones: the worker they lead to is gone.
+    fn forget(&self);
+}
+
+/// A request, encoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// The request frame.
+    pub frame: &'a [u8],
+    /// The body's file, which travels with the frame.
+    pub file: Option<BorrowedFd<'a>>,
+    /// The body comes later, when the worker asks.
+    pub streamed: bool,
+    /// The client sent HEAD.
+    pub head_only: bool,
+    /// Longest silence of the worker.
+    pub silence: Duration,
+}
+
+/// Sends the request and relays the answer. `free` is called as soon as the worker has no more to do with the request, before
+/// the client has the last bytes.
+///
+/// # Errors
+/// [`Failure`] and where it happened. When the client has got a part of the response, it has seen that the rest is missing.
+pub fn deliver(
+    client: &mut impl Client,
+    inbox: &mut Inbox,
+    line: &impl Line,
+    request: &Outgoing<'_>,
+    free: impl FnOnce(),
+) -> Result<Ended, (Failure, Stage)> {
+    let mut fresh_only = false;
+    let mut fresh = 0;
+    loop {
+        let idle = if fresh_only { None } else { line.idle() };
+        fresh += u32::from(idle.is_none());
+        let connection = match idle {
+            Some(connection) => connection,
+            None => line.fresh().map_err(|failure| (failure, Stage::Sending))?,
+        };
+        match send(&connection, request) {
+            Ok(()) => {}
+            // The worker takes no more on this connection: nothing of the request was looked at.
+            Err(Failure::Reset) if fresh < FRESH_TRIES => continue,
+            Err(Failure::Reset) => return Err((Failure::NotTaken(fresh), Stage::Sending)),
+            Err(failure) => return Err((failure, Stage::Sending)),
+        }
+        let Outgoing { head_only, streamed, silence, .. } = *request;
+        let mut exchange = Exchange::new(client, inbox, head_only, streamed, silence);
+        let result = exchange.run(connection.as_fd());
+        if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() && !streamed && !fresh_only {
+            // It was closed with bytes of ours unread, and an application starts only when all of them were read. The
+            // other idle connections lead to the same worker.
+            line.forget();
+            fresh_only = true;
+            continue;
+        }
+        if result.is_ok() && exchange.is_reusable() {
+            line.keep(connection);
+        } else {
+            drop(connection);
+        }
+        free();
+        let stage = exchange.stage();
+        return conclude(result, &mut exchange).map_err(|failure| (failure, stage));
+    }
+}
+
+fn conclude<C: Client>(
+    result: Result<Ended, Failure>,
+    exchange: &mut Exchange<'_, C>,
+) -> Result<Ended, Failure> {
+    match result {
+        Ok(Ended::Response) => exchange.finish().map(|()| Ended::Response),
+        Ok(status) => Ok(status),
+        Err(failure) => {
+            if exchange.has_sent() && !matches!(failure, Failure::ClientGone) {
+                exchange.break_off();
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// [`Failure::Reset`] when the worker does not read on this connection.
+fn send(connection: &OwnedFd, request: &Outgoing<'_>) -> Result<(), Failure> {
+    let mut attached = request.file.as_slice();
+    let mut rest = request.frame;
+    while !rest.is_empty() {
+        match stream::send(connection, &[IoSlice::new(rest)], attached) {
+            Ok(count) => {
+                rest = rest.get(count..).unwrap_or_default();
+                attached = &[];
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => match stream::wait([(connection.as_fd(), Interest::Write)], request.silence)
+                {
+                    Ok(true) => {}
+                    Ok(false) => return Err(Failure::Silent(request.silence)),
+                    Err(error) => return Err(Failure::Connection(error)),
+                },
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => return Err(Failure::Reset),
+                _ => return Err(Failure::Connection(error)),
+            },
+        }
+    }
+    Ok(())
+}
