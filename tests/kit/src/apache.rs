@@ -233,6 +233,26 @@ impl Apache {
         self.setup.write_config(self.address.port());
     }
 
+    /// Starts Apache again in the same folder after it was killed, with whatever that left behind.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(!self.process.runs(), "the former Apache still runs");
+        let (child, address) = launch(&self.setup);
+        self.process =
+            Process::get(child.id().cast_signed()).expect("a child that was not waited for exists");
+        (self.child, self.address) = (child, address);
+        self.wait_settled();
+    }
+
+    /// Kills every process of it with SIGKILL: the parent first, so that nothing is cleaned up.
+    #[track_caller]
+    pub fn kill_everything(&mut self) {
+        let family = proc::descendants(self.process.pid);
+        self.stop(Signal::SIGKILL);
+        family.iter().for_each(Process::kill);
+        wait_until(LIMIT, "everything is dead", || family.iter().all(|process| !process.runs()));
+    }
+
     /// What Apache itself printed before it had its log.
     pub fn output(&self) -> String {
         fs::read_to_string(self.root().join("logs/output.txt")).unwrap_or_default()

@@ -96,6 +96,13 @@ impl Process {
             .unwrap_or_default()
     }
 
+    /// Session id and the number of the controlling terminal (0: none).
+    pub fn session_and_terminal(&self) -> Option<(i32, i32)> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        Some((fields.get(3)?.parse().ok()?, fields.get(4)?.parse().ok()?))
+    }
+
     /// The direct children.
     pub fn children(&self) -> Vec<Self> {
         all().into_iter().filter(|process| process.ppid == self.pid).collect()

@@ -124,3 +124,28 @@ fn point_at_own_library(executable: &Path) -> Result<(), String> {
     }
     program(&["--set-rpath", "$ORIGIN/../lib"]).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_python_can_be_run_by_everybody() {
+        let nobody = crate::users::am_root().then(|| crate::Account::named("nobody").expect("nobody exists"));
+        for python in Python::all() {
+            let home = python.home().expect("a virtual environment can be made");
+            let mut command = match &nobody {
+                Some(nobody) => {
+                    let mut command = Command::new("setpriv");
+                    command.args([format!("--reuid={}", nobody.uid), format!("--regid={}", nobody.gid)]);
+                    command.arg("--clear-groups").arg(home.join("bin/python"));
+                    command
+                }
+                None => Command::new(home.join("bin/python")),
+            };
+            let code = "import ssl, sqlite3, ctypes, sys; print(sys.version_info[1], sys.prefix)";
+            let said = run(command.args(["-c", code]).current_dir("/").env("HOME", "/nonexistent"));
+            assert_eq!(said, Ok(format!("{} {}\n", python.minor, home.display())));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! `apache.rs`.
 
 use crate::apache::Apache;
-use crate::server::{Kind, Server};
+use crate::server::{self, Kind, Server};
 use crate::users::{self, Account};
 use crate::{fixture, run};
 use std::fs;
@@ -195,6 +195,23 @@ impl Setup {
     #[must_use]
     pub fn unsettled(mut self) -> Self {
         self.settles = false;
+        self
+    }
+
+    /// Puts the shell command `wrapper`, which executes the words behind it, in front of our supervisor: the four files are
+    /// copied for this Apache, and a script stands in the supervisor's place.
+    #[must_use]
+    pub fn supervisor_through(mut self, wrapper: &str) -> Self {
+        let dist = self.root.path().join("dist");
+        fs::create_dir(&dist).expect("the folder is new");
+        let server = self.server.as_mut().expect("a server is under test");
+        server::copy_dist(server.dist(), &dist).expect("the files can be copied");
+        let (place, real) = (dist.join("wsgi-supervisor"), dist.join("wsgi-supervisor.real"));
+        fs::rename(&place, &real).expect("the folder is ours");
+        server.module = dist.join("mod_wsgi.so");
+        let script = format!("#!/bin/sh\nexec {} {} \"$@\"\n", self.filled(wrapper, 0), real.display());
+        fs::write(&place, script).expect("the folder is ours");
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("the file is ours");
         self
     }
 

@@ -1,0 +1,136 @@
+//! Mistakes in the configuration: found by `apache2 -t`, with the directive, the value and what to do.
+
+use crate::{ours, ours_as_root};
+use kit::{Setup, need};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+/// `config` is refused and the message has all of `words`.
+#[track_caller]
+fn refused(setup: Setup, config: &str, words: &[&str]) {
+    let check = setup.config(config).check();
+    assert!(!check.good, "{config}\nwas taken: {}", check.text);
+    for word in words {
+        assert!(check.text.contains(word), "{config}\nthe message lacks {word:?}: {}", check.text);
+    }
+    assert!(!check.text.contains("panicked"), "{}", check.text);
+}
+
+/// Mistakes that everybody can make, and words the message must have.
+const MISTAKES: &[(&str, &[&str])] = &[
+    ("WSGIDaemonProcess", &["WSGIDaemonProcess", "name"]),
+    ("WSGIDaemonProcess app threads", &["WSGIDaemonProcess", "threads"]),
+    ("WSGIDaemonProcess app threads=x", &["threads", "x"]),
+    ("WSGIDaemonProcess app threads=-1", &["threads", "-1"]),
+    ("WSGIDaemonProcess app threads=0", &["threads"]),
+    ("WSGIDaemonProcess app threads=99999999", &["threads", "99999999"]),
+    ("WSGIDaemonProcess app threads=4x", &["threads", "4x"]),
+    ("WSGIDaemonProcess app processes=0", &["processes", "0"]),
+    ("WSGIDaemonProcess app threds=4", &["threds", "threads"]),
+    ("WSGIDaemonProcess app umask=999", &["umask", "999"]),
+    ("WSGIDaemonProcess app home=relative", &["home", "relative"]),
+    ("WSGIDaemonProcess app python-home=/nonexistent/venv", &["python-home", "/nonexistent/venv"]),
+    ("WSGIDaemonProcess app python-home=/etc", &["python-home", "/etc", "bin/python"]),
+    ("WSGIDaemonProcess app python=/nonexistent/python", &["python", "/nonexistent/python"]),
+    ("WSGIDaemonProcess app python=python3", &["python", "python3"]),
+    ("WSGIDaemonProcess app python=/etc/passwd", &["python", "/etc/passwd"]),
+    ("WSGIDaemonProcess app env=NOVALUE", &["env", "NOVALUE"]),
+    ("WSGIDaemonProcess app new-privs=maybe", &["new-privs", "maybe"]),
+    ("WSGIDaemonProcess app queue-timeout=soon", &["queue-timeout", "soon"]),
+    ("WSGIDaemonProcess app listen-backlog=-5", &["listen-backlog", "-5"]),
+    ("WSGIDaemonProcess app cpu-priority=100", &["cpu-priority", "100"]),
+    ("WSGIDaemonProcess app threads=1 threads=2", &["threads", "twice"]),
+    ("WSGIDaemonProcess app threads=1\nWSGIDaemonProcess app threads=2", &["WSGIDaemonProcess", "app"]),
+    ("WSGIScriptAlias /only", &["WSGIScriptAlias"]),
+    ("WSGIScriptAlias /a /b.wsgi process-grup=x", &["WSGIScriptAlias", "process-grup"]),
+    ("WSGIScriptAlias /a /b.wsgi pass-authorization=yes", &["pass-authorization", "yes"]),
+    ("WSGIScriptAliasMatch ^/(a /b.wsgi", &["WSGIScriptAliasMatch", "^/(a"]),
+    ("WSGIPassAuthorization yes", &["WSGIPassAuthorization"]),
+    ("WSGIRestrictEmbedded maybe", &["WSGIRestrictEmbedded"]),
+    ("WSGIChunkedRequest 1", &["WSGIChunkedRequest"]),
+    (
+        "WSGIPythonHome /nonexistent/home\nWSGIDaemonProcess app threads=1",
+        &["WSGIPythonHome", "/nonexistent/home"],
+    ),
+    ("<VirtualHost 127.0.0.1:@PORT@>\nWSGISocketPrefix /run/x\n</VirtualHost>", &["WSGISocketPrefix"]),
+];
+
+#[test]
+fn mistakes_are_found_before_the_start() {
+    for (config, words) in MISTAKES {
+        refused(need!(ours()), config, words);
+    }
+}
+
+#[test]
+fn mistakes_with_users_are_found_before_the_start() {
+    let as_root = |config: &str, words: &[&str]| -> Result<(), String> {
+        refused(ours_as_root()?, config, words);
+        Ok(())
+    };
+    need!(as_root("WSGIDaemonProcess app user=nobody-of-this-name", &["user", "nobody-of-this-name"]));
+    need!(as_root("WSGIDaemonProcess app user=root", &["user", "root"]));
+    need!(as_root("WSGIDaemonProcess app user=nobody group=no-such-group", &["group", "no-such-group"]));
+    need!(as_root(
+        "WSGIDaemonProcess app user=nobody supplementary-groups=no-such-group",
+        &["supplementary-groups", "no-such-group"]
+    ));
+    need!(as_root(
+        "WSGIDaemonProcess app user=nobody socket-user=no-such-user",
+        &["socket-user", "no-such-user"]
+    ));
+}
+
+#[test]
+fn a_python_that_is_too_old_is_refused_with_its_version() {
+    let setup = need!(ours());
+    let fake = setup.root().join("old/bin");
+    fs::create_dir_all(&fake).expect("the folder is ours");
+    let script = "#!/bin/sh\nexec /usr/bin/env echo \"3.8.18 $*\"\n";
+    fs::write(fake.join("python"), script).expect("the folder is ours");
+    fs::set_permissions(fake.join("python"), fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    // What says it is a version: the folder of a virtual environment has it in its pyvenv.cfg.
+    fs::write(setup.root().join("old/pyvenv.cfg"), "home = /usr/bin\nversion = 3.8.18\n")
+        .expect("the folder is ours");
+    fs::create_dir_all(setup.root().join("old/lib/python3.8")).expect("the folder is ours");
+    refused(setup, "WSGIDaemonProcess app threads=1 python-home=@ROOT@/old", &["3.8", "3.10"]);
+}
+
+#[test]
+fn a_home_whose_python_dangles_is_refused() {
+    let setup = need!(ours());
+    let bin = setup.root().join("broken/bin");
+    fs::create_dir_all(&bin).expect("the folder is ours");
+    symlink("/nonexistent/python3", bin.join("python")).expect("the folder is ours");
+    refused(setup, "WSGIDaemonProcess app threads=1 python-home=@ROOT@/broken", &["python-home", "broken"]);
+}
+
+#[test]
+fn an_option_that_does_not_work_yet_is_refused_with_a_sentence() {
+    for option in ["maximum-requests=10", "chroot=/srv", "deadlock-timeout=60", "script-user=nobody"] {
+        let name = option.split('=').next().expect("has a name");
+        let check = need!(ours()).config(&format!("WSGIDaemonProcess app threads=1 {option}")).check();
+        assert!(check.good || check.text.contains(name), "{option}: {}", check.text);
+    }
+}
+
+#[test]
+fn a_good_configuration_is_good_and_leaves_nothing() {
+    let setup = need!(ours()).one_daemon("threads=1").fixture("hello");
+    let run = setup.root().join("run");
+    let kept = setup.root().to_owned();
+    let check = {
+        // The folder goes with the setup; look before.
+        let check = setup.check();
+        assert!(check.text.contains("Syntax OK"), "{}", check.text);
+        check
+    };
+    assert!(check.good, "{}", check.text);
+    assert!(!run.exists() && !kept.exists());
+}
+
+#[test]
+fn if_module_finds_both_names() {
+    let config = "<IfModule mod_wsgi.c>\n<IfModule wsgi_module>\nnonsense\n</IfModule>\n</IfModule>";
+    refused(need!(ours()), config, &["nonsense"]);
+}

@@ -1,0 +1,89 @@
+//! Several Pythons in one Apache, `python=`, and the main and named interpreters.
+
+use crate::ours;
+use kit::{Python, need, skip};
+use serde_json::json;
+
+#[test]
+fn virtual_hosts_run_on_different_pythons_at_the_same_time() {
+    let pythons = Python::all();
+    if pythons.len() < 2 {
+        skip!("only {} Python from 3.10 on is installed", pythons.len());
+    }
+    let mut setup = need!(ours()).file("site/eval.wsgi", &kit::fixture("eval.wsgi"));
+    for python in &pythons {
+        let (minor, home) = (python.minor, need!(python.home()));
+        setup = setup.config(&format!(
+            "<VirtualHost 127.0.0.1:@PORT@>\nServerName p{minor}.test\n\
+             WSGIDaemonProcess p{minor} threads=2 python-home={}\nWSGIProcessGroup p{minor}\n\
+             WSGIScriptAlias / @SITE@/eval.wsgi\n</VirtualHost>",
+            home.display()
+        ));
+    }
+    let apache = setup.start();
+    for round in 0..2 {
+        for python in &pythons {
+            let host = format!("p{}.test", python.minor);
+            let code = "import sys\nresult = [sys.version_info[1], sys.executable, sys.prefix]";
+            let seen = apache.request("POST", "/").host(&host).body(code).send().expect_status(200).json();
+            let home = python.home().expect("was made before").display().to_string();
+            assert_eq!(seen, json!([python.minor, format!("{home}/bin/python"), home]), "round {round}");
+        }
+    }
+    apache.finish();
+}
+
+#[test]
+fn python_names_an_interpreter_by_its_path() {
+    let python = need!(Python::default_for_tests());
+    let setup = need!(ours()).fixture("eval");
+    let declare = format!("WSGIDaemonProcess app threads=1 python={}", python.executable.display());
+    let apache = setup.config(&declare).config("WSGIProcessGroup app").start();
+    let seen = apache.eval("/eval", "import sys\nresult = sys.executable");
+    assert_eq!(seen, json!(python.executable.display().to_string()));
+    apache.finish();
+}
+
+#[test]
+fn named_interpreters_work_on_every_python() {
+    for python in Python::all() {
+        let home = need!(python.home());
+        let setup = need!(ours()).fixture("eval").file("site/second.wsgi", &kit::fixture("eval.wsgi"));
+        let apache = setup
+            .config(&format!(
+                "WSGIDaemonProcess app threads=2 python-home={}\nWSGIProcessGroup app",
+                home.display()
+            ))
+            .config("WSGIScriptAlias /second @SITE@/second.wsgi application-group=other")
+            .config("<Location /eval>\nWSGIApplicationGroup named\n</Location>")
+            .start();
+        let code = "import json, datetime, ssl, threading, builtins\nbuiltins.mark = environ['mod_wsgi.application_group']\nresult = builtins.mark";
+        assert_eq!(apache.eval("/eval", code), "named", "3.{}", python.minor);
+        assert_eq!(apache.eval("/second", code), "other", "3.{}", python.minor);
+        let look = "import builtins\nresult = builtins.mark";
+        assert_eq!(apache.eval("/eval", look), "named", "3.{}", python.minor);
+        apache.finish();
+    }
+}
+
+#[test]
+fn a_deep_recursion_does_not_crash_a_worker() {
+    let apache = need!(ours()).one_daemon("threads=2").fixture("eval").start();
+    let code = r#"
+import sys
+sys.setrecursionlimit(20000)
+def down(n):
+    return 0 if n == 0 else 1 + down(n - 1)
+result = down(15000)
+"#;
+    assert_eq!(apache.eval("/eval", code), json!(15_000));
+    apache.finish();
+}
+
+#[test]
+fn the_process_title_names_the_group() {
+    let apache = need!(ours()).one_daemon("threads=1 display-name=%{GROUP}").fixture("eval").start();
+    let worker = apache.worker_of("/eval");
+    assert!(worker.command_line().contains("(wsgi:app)"), "{}", worker.command_line());
+    apache.finish();
+}
