@@ -27,8 +27,6 @@ pub type apr_off_t = off_t;
 pub type apr_socklen_t = socklen_t;
 pub type apr_ino_t = ino_t;
 pub type apr_status_t = ::core::ffi::c_int;
-pub type apr_abortfunc_t =
-    ::core::option::Option<unsafe extern "C" fn(retcode: ::core::ffi::c_int) -> ::core::ffi::c_int>;
 pub type apr_time_t = apr_int64_t;
 pub type apr_interval_time_t = apr_int64_t;
 pub type apr_uid_t = uid_t;
@@ -42,8 +40,6 @@ pub type apr_port_t = apr_uint16_t;
 pub type apr_read_type_e = ::core::ffi::c_uint;
 pub type apr_bucket_type_t__bindgen_ty_1 = ::core::ffi::c_uint;
 pub type rlim_t = __rlim_t;
-pub type _bindgen_ty_21 = ::core::ffi::c_uint;
-pub type _bindgen_ty_22 = ::core::ffi::c_uint;
 pub type ap_request_bnotes_t = apr_uint64_t;
 pub type ap_conn_keepalive_e = ::core::ffi::c_uint;
 pub type conn_state_e = ::core::ffi::c_uint;
@@ -136,11 +132,6 @@ pub struct sockaddr_storage {
 #[repr(C)]
 #[derive(Debug)]
 pub struct apr_pool_t {
-    _unused: [u8; 0],
-}
-#[repr(C)]
-#[derive(Debug)]
-pub struct apr_allocator_t {
     _unused: [u8; 0],
 }
 #[repr(C)]
@@ -310,14 +301,6 @@ pub struct rlimit {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct ap_version_t {
-    pub major: ::core::ffi::c_int,
-    pub minor: ::core::ffi::c_int,
-    pub patch: ::core::ffi::c_int,
-    pub add_string: *const ::core::ffi::c_char,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
 pub struct apr_proc_t {
     pub pid: pid_t,
     pub in_: *mut apr_file_t,
@@ -341,6 +324,14 @@ pub struct ap_regex_t {
 pub struct ap_regmatch_t {
     pub rm_so: ::core::ffi::c_int,
     pub rm_eo: ::core::ffi::c_int,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ap_version_t {
+    pub major: ::core::ffi::c_int,
+    pub minor: ::core::ffi::c_int,
+    pub patch: ::core::ffi::c_int,
+    pub add_string: *const ::core::ffi::c_char,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -762,9 +753,8 @@ pub struct hostent {
 }
 pub const APR_SUCCESS: i32 = 0;
 pub const APR_EGENERAL: i32 = 20014;
-pub const APR_TIMEUP: i32 = 70007;
+pub const APR_INCOMPLETE: i32 = 70008;
 pub const APR_EOF: i32 = 70014;
-pub const APR_ENOSPC: i32 = 28;
 pub const APR_EAGAIN: i32 = 11;
 pub const APR_ECONNABORTED: i32 = 103;
 pub const APR_ECONNRESET: i32 = 104;
@@ -778,84 +768,27 @@ pub const MODULE_MAGIC_COOKIE: i32 = 1095774772;
 pub const MODULE_MAGIC_NUMBER_MAJOR: i32 = 20120211;
 pub const MODULE_MAGIC_NUMBER_MINOR: i32 = 142;
 pub const MODULE_MAGIC_NUMBER: i32 = 20120211;
-pub const APR_FINFO_LINK: i32 = 1;
-pub const APR_FINFO_MTIME: i32 = 16;
-pub const APR_FINFO_CTIME: i32 = 32;
-pub const APR_FINFO_ATIME: i32 = 64;
-pub const APR_FINFO_SIZE: i32 = 256;
-pub const APR_FINFO_CSIZE: i32 = 512;
-pub const APR_FINFO_DEV: i32 = 4096;
-pub const APR_FINFO_INODE: i32 = 8192;
-pub const APR_FINFO_NLINK: i32 = 16384;
-pub const APR_FINFO_TYPE: i32 = 32768;
-pub const APR_FINFO_USER: i32 = 65536;
-pub const APR_FINFO_GROUP: i32 = 131072;
-pub const APR_FINFO_UPROT: i32 = 1048576;
-pub const APR_FINFO_GPROT: i32 = 2097152;
-pub const APR_FINFO_WPROT: i32 = 4194304;
-pub const APR_FINFO_ICASE: i32 = 16777216;
-pub const APR_FINFO_NAME: i32 = 33554432;
-pub const APR_FINFO_MIN: i32 = 33136;
-pub const APR_FINFO_IDENT: i32 = 12288;
-pub const APR_FINFO_OWNER: i32 = 196608;
-pub const APR_FINFO_PROT: i32 = 7340032;
-pub const APR_FINFO_NORM: i32 = 7582064;
-pub const APR_FINFO_DIRENT: i32 = 33554432;
 pub const APR_FOPEN_READ: i32 = 1;
 pub const APR_FOPEN_SENDFILE_ENABLED: i32 = 4096;
-pub const APR_READ: i32 = 1;
-pub const APR_SENDFILE_ENABLED: i32 = 4096;
-pub const APR_INET: i32 = 2;
-pub const APR_INET6: i32 = 10;
 pub const APR_OC_REASON_DEATH: i32 = 0;
 pub const APR_OC_REASON_UNWRITABLE: i32 = 1;
 pub const APR_OC_REASON_RESTART: i32 = 2;
 pub const APR_OC_REASON_UNREGISTER: i32 = 3;
 pub const APR_OC_REASON_LOST: i32 = 4;
 pub const APR_OC_REASON_RUNNING: i32 = 5;
-pub const AP_REG_ICASE: i32 = 1;
-pub const AP_REG_NEWLINE: i32 = 2;
-pub const AP_REG_NOTBOL: i32 = 4;
-pub const AP_REG_NOTEOL: i32 = 8;
 pub const AP_REG_EXTENDED: i32 = 0;
-pub const AP_REG_NOSUB: i32 = 0;
-pub const AP_REG_MULTI: i32 = 16;
-pub const AP_REG_NOMEM: i32 = 32;
-pub const AP_REG_DOTALL: i32 = 64;
-pub const AP_REG_DOLLAR_ENDONLY: i32 = 512;
-pub const AP_REG_NO_DEFAULT: i32 = 1024;
-pub const AP_REG_MATCH: &[u8; 7] = b"MATCH_\0";
-pub const AP_REG_DEFAULT: i32 = 576;
 pub const OK: i32 = 0;
 pub const DECLINED: i32 = -1;
 pub const DONE: i32 = -2;
-pub const SUSPENDED: i32 = -3;
 pub const AP_FILTER_ERROR: i32 = -102;
 pub const M_GET: i32 = 0;
-pub const M_POST: i32 = 2;
 pub const AP_REQ_ACCEPT_PATH_INFO: i32 = 0;
 pub const AP_REQ_REJECT_PATH_INFO: i32 = 1;
 pub const AP_REQ_DEFAULT_PATH_INFO: i32 = 2;
-pub const OR_NONE: i32 = 0;
-pub const OR_LIMIT: i32 = 1;
-pub const OR_OPTIONS: i32 = 2;
 pub const OR_FILEINFO: i32 = 4;
 pub const OR_AUTHCFG: i32 = 8;
-pub const OR_INDEXES: i32 = 16;
-pub const OR_UNSET: i32 = 32;
 pub const ACCESS_CONF: i32 = 64;
 pub const RSRC_CONF: i32 = 128;
-pub const EXEC_ON_READ: i32 = 256;
-pub const OR_ALL: i32 = 31;
-pub const NOT_IN_VIRTUALHOST: i32 = 1;
-pub const NOT_IN_LIMIT: i32 = 2;
-pub const NOT_IN_DIRECTORY: i32 = 4;
-pub const NOT_IN_LOCATION: i32 = 8;
-pub const NOT_IN_FILES: i32 = 16;
-pub const NOT_IN_HTACCESS: i32 = 32;
-pub const NOT_IN_PROXY: i32 = 64;
-pub const NOT_IN_DIR_LOC_FILE: i32 = 28;
-pub const NOT_IN_DIR_CONTEXT: i32 = 94;
 pub const GLOBAL_ONLY: i32 = 95;
 pub const OPT_EXECCGI: i32 = 8;
 pub const AP_SQ_MAIN_STATE: i32 = 0;
@@ -929,12 +862,6 @@ pub const APR_BLOCK_READ: apr_read_type_e = 0;
 pub const APR_NONBLOCK_READ: apr_read_type_e = 1;
 pub const APR_BUCKET_DATA: apr_bucket_type_t__bindgen_ty_1 = 0;
 pub const APR_BUCKET_METADATA: apr_bucket_type_t__bindgen_ty_1 = 1;
-pub const AP_REG_PCRE_COMPILED: _bindgen_ty_21 = 0;
-pub const AP_REG_PCRE_LOADED: _bindgen_ty_21 = 1;
-pub const AP_REG_ASSERT: _bindgen_ty_22 = 1;
-pub const AP_REG_ESPACE: _bindgen_ty_22 = 2;
-pub const AP_REG_INVARG: _bindgen_ty_22 = 3;
-pub const AP_REG_NOMATCH: _bindgen_ty_22 = 4;
 pub const AP_CONN_UNKNOWN: ap_conn_keepalive_e = 0;
 pub const AP_CONN_CLOSE: ap_conn_keepalive_e = 1;
 pub const AP_CONN_KEEPALIVE: ap_conn_keepalive_e = 2;
@@ -1068,14 +995,6 @@ unsafe extern "C" {
         buf: *mut ::core::ffi::c_char,
         bufsize: apr_size_t,
     ) -> *mut ::core::ffi::c_char;
-    pub fn apr_pool_create_ex(
-        newpool: *mut *mut apr_pool_t,
-        parent: *mut apr_pool_t,
-        abort_fn: apr_abortfunc_t,
-        allocator: *mut apr_allocator_t,
-    ) -> apr_status_t;
-    pub fn apr_pool_destroy(p: *mut apr_pool_t);
-    pub fn apr_palloc(p: *mut apr_pool_t, size: apr_size_t) -> *mut ::core::ffi::c_void;
     pub fn apr_pool_cleanup_register(
         p: *mut apr_pool_t,
         data: *const ::core::ffi::c_void,
@@ -1085,11 +1004,6 @@ unsafe extern "C" {
         child_cleanup: ::core::option::Option<
             unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
         >,
-    );
-    pub fn apr_pool_cleanup_kill(
-        p: *mut apr_pool_t,
-        data: *const ::core::ffi::c_void,
-        cleanup: ::core::option::Option<unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t>,
     );
     pub fn apr_pool_cleanup_null(data: *mut ::core::ffi::c_void) -> apr_status_t;
     pub fn apr_table_elts(t: *const apr_table_t) -> *const apr_array_header_t;
@@ -1109,7 +1023,6 @@ unsafe extern "C" {
         key: *const ::core::ffi::c_char,
         val: *const ::core::ffi::c_char,
     );
-    pub fn apr_file_close(file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_file_dup(
         new_file: *mut *mut apr_file_t,
         old_file: *mut apr_file_t,
@@ -1122,11 +1035,6 @@ unsafe extern "C" {
     pub fn apr_brigade_create(p: *mut apr_pool_t, list: *mut apr_bucket_alloc_t) -> *mut apr_bucket_brigade;
     pub fn apr_brigade_destroy(b: *mut apr_bucket_brigade) -> apr_status_t;
     pub fn apr_brigade_cleanup(data: *mut ::core::ffi::c_void) -> apr_status_t;
-    pub fn apr_brigade_length(
-        bb: *mut apr_bucket_brigade,
-        read_all: ::core::ffi::c_int,
-        length: *mut apr_off_t,
-    ) -> apr_status_t;
     pub fn apr_brigade_insert_file(
         bb: *mut apr_bucket_brigade,
         f: *mut apr_file_t,
@@ -1134,7 +1042,6 @@ unsafe extern "C" {
         len: apr_off_t,
         p: *mut apr_pool_t,
     ) -> *mut apr_bucket;
-    pub static apr_bucket_type_flush: apr_bucket_type_t;
     pub static apr_bucket_type_eos: apr_bucket_type_t;
     pub fn apr_bucket_eos_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
     pub fn apr_bucket_flush_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
@@ -1188,10 +1095,6 @@ unsafe extern "C" {
     pub fn ap_add_version_component(pconf: *mut apr_pool_t, component: *const ::core::ffi::c_char);
     pub fn ap_context_document_root(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_context_prefix(r: *mut request_rec) -> *const ::core::ffi::c_char;
-    pub fn ap_getword_conf(
-        p: *mut apr_pool_t,
-        line: *mut *const ::core::ffi::c_char,
-    ) -> *mut ::core::ffi::c_char;
     pub fn ap_pregsub(
         p: *mut apr_pool_t,
         input: *const ::core::ffi::c_char,
@@ -1285,16 +1188,6 @@ unsafe extern "C" {
         fmt: *const ::core::ffi::c_char,
         ...
     );
-    pub fn ap_log_perror_(
-        file: *const ::core::ffi::c_char,
-        line: ::core::ffi::c_int,
-        module_index: ::core::ffi::c_int,
-        level: ::core::ffi::c_int,
-        status: apr_status_t,
-        p: *mut apr_pool_t,
-        fmt: *const ::core::ffi::c_char,
-        ...
-    );
     pub fn ap_log_rerror_(
         file: *const ::core::ffi::c_char,
         line: ::core::ffi::c_int,
@@ -1328,7 +1221,6 @@ unsafe extern "C" {
     pub fn ap_set_content_type(r: *mut request_rec, ct: *const ::core::ffi::c_char);
     pub fn ap_map_http_request_error(rv: apr_status_t, status: ::core::ffi::c_int) -> ::core::ffi::c_int;
     pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_method_number_of(method: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn ap_run_http_scheme(r: *const request_rec) -> *const ::core::ffi::c_char;
     pub static ap_bucket_type_error: apr_bucket_type_t;
     pub fn ap_bucket_error_create(

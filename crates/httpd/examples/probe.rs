@@ -2,8 +2,9 @@
 //! and breaks on purpose. Not for serving anything.
 
 use httpd::{
-    Allowed, Answer, Body, Brigade, Call, Child, Config, Directive, Hooks, Level, Module, ModuleRecord, Mpm,
-    Order, Outcome, Parent, Position, Read, Request, Retained, Scope, SslVariables, Tail, Wait, Words,
+    Allowed, Answer, Body, Brigade, Call, Child, ChildStatus, Config, Directive, Hooks, Level, Module,
+    ModuleRecord, Mpm, Order, Outcome, Parent, Position, PreConfig, Read, Regex, Request, Retained, Scope,
+    SslVariables, Tail, Wait, Words,
 };
 use std::collections::BTreeMap;
 
@@ -144,6 +145,10 @@ impl Module for Probe {
     }
 
     fn register(hooks: &mut Hooks<'_, Self>) {
+        hooks.pre_config(Order::at(Position::ReallyFirst));
+        hooks.child_status(Order::at(Position::First));
+        hooks.monitor(Order::at(Position::Last));
+        hooks.fixups(Order::at(Position::ReallyLast));
         hooks.check_config(Order::at(Position::Middle));
         hooks.post_config(Order::at(Position::Middle));
         hooks.child_init(Order::at(Position::Middle));
@@ -160,7 +165,28 @@ impl Module for Probe {
         }
     }
 
+    fn pre_config(_: &PreConfig<'_>) -> Result<(), String> {
+        match httpd::has_define("REFUSE") {
+            true => Err("-D REFUSE: refused before the configuration was read".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn child_status(parent: &Parent<'_>, status: ChildStatus) {
+        parent.log().write(Level::Notice, format!("probe sees {status:?}").as_bytes());
+    }
+
+    fn monitor(parent: &Parent<'_>) {
+        parent.log().write(Level::Debug, b"probe monitors");
+    }
+
+    fn fixups(request: &mut Request<'_>) -> Answer {
+        request.subprocess_env().set(b"PROBE", b"fixed");
+        Answer::Declined
+    }
+
     fn post_config(parent: &Parent<'_>) -> Result<(), String> {
+        httpd::add_version_component(parent.pconf(), "probe/1");
         assert!(!parent.server().config::<Probe>().panics, "asked to panic in post_config");
         if httpd::is_first_pass() {
             return Ok(());
@@ -201,6 +227,16 @@ impl Module for Probe {
             b"/probe/config" => config_page(request),
             b"/probe/facts" => facts_page(request),
             b"/probe/echo" => echo(request),
+            b"/probe/more" => more_facts(request),
+            b"/probe/match" => match_page(request),
+            b"/probe/redirect" => {
+                request.redirect_internally(b"/probe/teapot");
+                Answer::Ok
+            }
+            b"/probe/discard" => match request.discard_body() {
+                Ok(()) => say(request, b"discarded"),
+                Err(status) => Answer::Status(status),
+            },
             b"/probe/file" => file(request),
             b"/probe/stream" => stream(request),
             b"/probe/broken" => broken(request),
@@ -284,6 +320,59 @@ fn facts_page(request: &mut Request<'_>) -> Answer {
     say(request, text.as_bytes())
 }
 
+fn more_facts(request: &mut Request<'_>) -> Answer {
+    let (pool, user) = (request.pool(), httpd::apache_user());
+    let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let root = httpd::server_root_relative(pool, b"x").unwrap_or_default();
+    let runtime = httpd::runtime_dir_relative(pool, b"y").unwrap_or_default();
+    let error_log = request.server().error_log_fd().ok().flatten().is_some();
+    let mut text = format!(
+        "user={}:{}\nbanner={}\nroot={}\nruntime={}\nlog={error_log}\n",
+        user.uid,
+        user.gid,
+        lossy(&httpd::server_banner()),
+        lossy(&root),
+        lossy(&runtime),
+    );
+    text += &format!(
+        "document={}\ncontext={}|{}\nlimit={:?}\ndefine={} {}\nfile={:?}\n",
+        lossy(request.document_root()),
+        lossy(request.context_prefix()),
+        lossy(request.context_document_root()),
+        request.limit_request_body(),
+        httpd::has_define("PROBE"),
+        httpd::has_define("PROBE2"),
+        request.file().kind,
+    );
+    let notes = request.notes();
+    notes.set(b"one", b"1");
+    notes.add(b"ONE", b"2");
+    notes.add(b"two", b"a\0b");
+    text += &format!("notes={} {:?}", notes.len(), notes.get(c"One").map(lossy));
+    notes.unset(c"one");
+    text += &format!(" {} {:?}", notes.len(), notes.get("two").map(lossy));
+    notes.clear();
+    text += &format!(" {}\n", notes.is_empty());
+    say(request, text.as_bytes())
+}
+
+fn match_page(request: &mut Request<'_>) -> Answer {
+    let bad = Regex::new(b"(open").map(|_| ()).map_err(|error| error.to_string());
+    let Ok(regex) = Regex::new(b"^/probe(/[a-z]+)$") else { return Answer::Status(500) };
+    let Some(captures) = regex.captures(request.uri().unwrap_or_default()) else {
+        return Answer::Status(500);
+    };
+    let replaced = captures.substitute(request.pool(), br"/srv$1.wsgi\$2");
+    let text = format!(
+        "{bad:?}\n{:?} {:?} {:?}\n{:?}\n",
+        captures.range(0),
+        captures.get(1).map(<[u8]>::escape_ascii).map(|text| text.to_string()),
+        captures.get(2),
+        replaced.map(|text| String::from_utf8_lossy(&text).into_owned()),
+    );
+    say(request, text.as_bytes())
+}
+
 fn echo(request: &mut Request<'_>) -> Answer {
     let (mut reader, mut body) = (Body::new(request), Vec::new());
     loop {
@@ -291,7 +380,10 @@ fn echo(request: &mut Request<'_>) -> Answer {
             Read::Data(_) | Read::WouldBlock => {}
             Read::End => return say(request, &body),
             Read::Timeout => return Answer::Status(408),
-            Read::ClientGone => return Answer::Done,
+            Read::ClientGone => {
+                request.log().write(Level::Notice, b"the client left");
+                return Answer::Done;
+            }
             Read::Refused(status) => return Answer::Status(status),
             Read::Answered => return Answer::Answered,
         }

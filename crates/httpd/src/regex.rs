@@ -44,7 +44,7 @@ impl Regex {
         let code =
             unsafe { sys::ap_regcomp(&raw mut *raw, text::c_string(pattern).as_ptr(), sys::AP_REG_EXTENDED) };
         if code != 0 {
-            return Err(RegexError(format!("{} (at offset {})", reason(code, &raw), raw.re_erroffset)));
+            return Err(RegexError(reason(code, &raw)));
         }
         Ok(Regex { raw })
     }
@@ -78,7 +78,7 @@ fn reason(code: c_int, raw: &sys::ap_regex_t) -> String {
     let mut buffer = [0u8; 256];
     // SAFETY: the buffer has the length said; httpd ends the text with a NUL.
     unsafe { sys::ap_regerror(code, raw, buffer.as_mut_ptr().cast(), buffer.len()) };
-    String::from_utf8_lossy(text::up_to_nul(&buffer)).into_owned()
+    String::from_utf8_lossy(text::up_to_nul(&buffer).trim_ascii()).into_owned()
 }
 
 /// Where an expression matched.

@@ -44,6 +44,8 @@ fn mistakes_are_found_when_the_configuration_is_checked() {
         assert!(said.contains(sentence), "{line}: {said}");
         assert!(!content, "{line}: {said}");
     }
+    let (said, content) = need!(Setup::new("")).check_with(&["-D", "REFUSE"]);
+    assert!(!content && said.contains("-D REFUSE: refused before the configuration was read"), "{said}");
     let fine =
         "ProbeName a b\nProbeGreeting hi\nProbePair 'a b' \"a b\"\nProbeOptions x=\"1 2\"\nProbeLoud on";
     let (said, content) = need!(Setup::new(fine)).check();
@@ -89,6 +91,38 @@ fn responses_reach_the_client_as_they_were_made() {
 }
 
 #[test]
+fn facts_of_the_server_are_told() {
+    let server = need!(Setup::new("LimitRequestBody 77\nDefine PROBE")).start();
+    let facts = server.get("localhost", "/probe/more");
+    let home = server.folder().display().to_string();
+    let expected = [
+        "user=65534:65534\n".to_owned(),
+        " probe/1\n".to_owned(),
+        format!("root={home}/x\nruntime={home}/y\nlog=true\ndocument={home}/docs\ncontext=|{home}/docs\n"),
+        "limit=Some(77)\ndefine=true false\nfile=Missing\n".to_owned(),
+        "notes=3 Some(\"1\") 1 Some(\"a\") true\n".to_owned(),
+    ];
+    for fact in expected {
+        assert!(facts.contains(&fact), "{fact} in {facts}");
+    }
+    let matched = server.get("localhost", "/probe/match");
+    assert!(matched.contains("Some(0..12) Some(\"/match\") None\nSome(\"/srv/match.wsgi$2\")"), "{matched}");
+    assert!(matched.contains("Err(\"") && matched.contains("at offset 5"), "{matched}");
+    wait_for("the child's start to be told", || {
+        let lines = server.log_lines("probe sees Started { pid: ");
+        lines.into_iter().find(|line| line.contains("generation: 0, slot: 0"))
+    });
+}
+
+#[test]
+fn requests_are_redirected_and_bodies_dropped() {
+    let server = need!(Setup::new("")).start();
+    assert!(server.get("localhost", "/probe/redirect").starts_with("HTTP/1.1 418 Short and stout"));
+    let head = "POST /probe/discard HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
+    assert_eq!(body(&server.exchange(head.as_bytes())), "discarded");
+}
+
+#[test]
 fn descriptors_of_sent_files_are_closed() {
     let server = need!(Setup::new("")).start();
     let open = |server: &Server| {
@@ -117,6 +151,9 @@ fn bodies_are_read_within_limits() {
     let expecting = post("Content-Length: 2\r\nExpect: 100-continue\r\n", "ab");
     assert!(expecting.starts_with("HTTP/1.1 100 Continue\r\n"), "{expecting}");
     assert!(post("Content-Length: 100001\r\n", "x").starts_with("HTTP/1.1 413 "));
+    assert!(post("Content-Length: 2\r\n", "x").starts_with("HTTP/1.1 408 "));
+    server.send_and_leave(b"POST /probe/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc");
+    wait_for("the client's leave to be noticed", || server.log_lines("the client left").first().cloned());
     let broken = post("Transfer-Encoding: chunked\r\n", "zz\r\n");
     assert!(broken.starts_with("HTTP/1.1 400 "), "{broken}");
 }

@@ -124,7 +124,9 @@ fn failure(request: &Request<'_>, status: sys::apr_status_t) -> Read {
     if status == sys::APR_EAGAIN {
         return Read::WouldBlock;
     }
-    if matches!(status, sys::APR_ECONNRESET | sys::APR_ECONNABORTED | sys::APR_EPIPE | sys::APR_EOF) {
+    if let sys::APR_ECONNRESET | sys::APR_ECONNABORTED | sys::APR_EPIPE | sys::APR_EOF | sys::APR_INCOMPLETE =
+        status
+    {
         return Read::ClientGone;
     }
     // SAFETY: a plain function of numbers.

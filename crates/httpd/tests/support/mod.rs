@@ -76,7 +76,7 @@ impl Setup {
             "LoadModule probe_module {probe}\nServerRoot {home}\nServerName localhost\nListen 127.0.0.1:{port}\n\
              DefaultRuntimeDir {home}\nPidFile {home}/pid\nErrorLog {home}/error.log\nMutex posixsem\n\
              User #65534\nGroup #65534\nDocumentRoot {home}/docs\nStartServers 1\nServerLimit 1\n\
-             ThreadsPerChild 4\nMaxRequestWorkers 4\nMinSpareThreads 1\nMaxSpareThreads 4\nTimeout 5\n\
+             ThreadsPerChild 4\nMaxRequestWorkers 4\nMinSpareThreads 1\nMaxSpareThreads 4\nTimeout 1\n\
              GracefulShutdownTimeout 2\n{extra}\n",
             probe = probe().display(),
         )
@@ -93,7 +93,12 @@ impl Setup {
 
     /// Checks the configuration; what httpd said, and whether it was content.
     pub fn check(&self) -> (String, bool) {
-        let Output { status, stdout, stderr } = self.command().arg("-t").output().unwrap();
+        self.check_with(&[])
+    }
+
+    /// As [`Setup::check`], with further arguments of httpd's.
+    pub fn check_with(&self, arguments: &[&str]) -> (String, bool) {
+        let Output { status, stdout, stderr } = self.command().arg("-t").args(arguments).output().unwrap();
         (String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned(), status.success())
     }
 
@@ -158,6 +163,16 @@ impl Server {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Sends `bytes` and closes the connection without waiting for an answer.
+    pub fn send_and_leave(&self, bytes: &[u8]) {
+        TcpStream::connect(("127.0.0.1", self.setup.port)).unwrap().write_all(bytes).unwrap();
+    }
+
+    /// The server's folder.
+    pub fn folder(&self) -> &Path {
+        &self.setup.folder
     }
 
     /// GET, for the virtual host `host`, on a connection of its own.
