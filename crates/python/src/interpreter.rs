@@ -11,6 +11,9 @@ use crate::attach::{Attached, Enter};
 pub struct Interpreter {
     pub(crate) state: *mut ffi::PyInterpreterState,
     id: i64,
+    /// The thread state a sub-interpreter was made with. It is kept until the end and never run with again: CPython
+    /// 3.11 cannot make a thread state in an interpreter that has lost all of them.
+    initial: *mut ffi::PyThreadState,
     /// Thread states this crate made in it and has not deleted yet.
     pub(crate) thread_states: AtomicUsize,
 }
@@ -25,15 +28,18 @@ impl Interpreter {
     /// The interpreter this thread is attached to.
     pub fn current(_py: Attached<'_>) -> Arc<Self> {
         // SAFETY: attached, so there is a current thread state with an interpreter.
-        unsafe { Self::from_state(ffi::PyInterpreterState_Get()) }
+        unsafe { Self::from_state(ffi::PyInterpreterState_Get(), std::ptr::null_mut()) }
     }
 
     /// # Safety
-    /// `state` is alive.
-    pub(crate) unsafe fn from_state(state: *mut ffi::PyInterpreterState) -> Arc<Self> {
+    /// `state` is alive; `initial` belongs to it and is given to nobody else, or null.
+    pub(crate) unsafe fn from_state(
+        state: *mut ffi::PyInterpreterState,
+        initial: *mut ffi::PyThreadState,
+    ) -> Arc<Self> {
         // SAFETY: the caller promises that it is alive.
         let id = unsafe { ffi::PyInterpreterState_GetID(state) };
-        Arc::new(Self { state, id, thread_states: AtomicUsize::new(0) })
+        Arc::new(Self { state, id, initial, thread_states: AtomicUsize::new(0) })
     }
 
     /// Unique within the process; 0 is the main interpreter.
@@ -53,8 +59,8 @@ impl Interpreter {
             return false;
         }
         // SAFETY: we hold the GIL, which legacy sub-interpreters share; the state is new and used by this thread
-        // alone. Py_EndInterpreter wants no other thread state of the interpreter: the counter is zero and `ready`
-        // answers for Python's own threads. PyThreadState_Swap takes the GIL back where ending has let it go.
+        // alone. Py_EndInterpreter wants no other thread state of the interpreter: the counter is zero, the initial
+        // one is deleted here, once, and `ready` answers for Python's own threads. PyThreadState_Swap takes the GIL back where ending has let it go.
         unsafe {
             let state = ffi::PyThreadState_New(self.state);
             if state.is_null() {
@@ -66,6 +72,8 @@ impl Interpreter {
                 ready(Attached::assume())
             };
             if sure {
+                ffi::PyThreadState_Clear(self.initial);
+                ffi::PyThreadState_Delete(self.initial);
                 ffi::Py_EndInterpreter(state);
                 ffi::PyThreadState_Swap(main);
             } else {

@@ -46,19 +46,16 @@ impl NativeThread {
         let main = Arc::clone(&self.main);
         let hold = Hold::new(self.state(&main));
         // SAFETY: the GIL is held with the main interpreter's state; on success the new state is current and the GIL
-        // still held, so it can be let go with PyEval_SaveThread. On failure the old state is current again.
-        let made = unsafe {
+        // still held, so that the two can be exchanged. On failure the old state is current again.
+        unsafe {
             let state = ffi::Py_NewInterpreter();
             if state.is_null() {
                 return None;
             }
-            let interpreter = Interpreter::from_state(ffi::PyThreadState_GetInterpreter(state));
+            let interpreter = Interpreter::from_state(ffi::PyThreadState_GetInterpreter(state), state);
             ffi::PyThreadState_Swap(hold.state);
-            (interpreter, state)
-        };
-        made.0.thread_states.fetch_add(1, Ordering::AcqRel);
-        self.states.push((Arc::clone(&made.0), made.1));
-        Some(made.0)
+            Some(interpreter)
+        }
     }
 
     fn state(&mut self, interpreter: &Arc<Interpreter>) -> *mut ffi::PyThreadState {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gateway::{Apache, Config, Gateway, Stopped};
 use python::{Args, Attached, Error, Kind, Object, Result};
 
-use crate::memory::{Job, Memory};
+use crate::memory::Job;
 use crate::pool::Pool;
 
 /// The one gateway of the process and its request threads.
@@ -87,7 +87,7 @@ fn serve<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
     let pool = {
         let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
         let index = usize::try_from(thread.as_i64().unwrap_or(1) - 1).unwrap_or(0);
-        state.as_ref().and_then(|(_, pools)| pools.get(index).map(Pool::entrance))
+        state.as_ref().and_then(|(_, pools)| pools.get(index).and_then(Pool::entrance))
     };
     let Some(pool) = pool else { return Err(misuse(py, "no such thread")) };
     let done = py.detach(|| pool::run(&pool, job)).ok_or_else(|| misuse(py, "the request thread died"))?;
@@ -108,9 +108,4 @@ fn stop<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>>
     let Some((gateway, pools)) = state else { return Err(misuse(py, "not started")) };
     py.detach(|| drop(pools));
     Ok(python::bool(py, gateway.stop(py) == Stopped::Clean))
-}
-
-/// What [`Memory`] is created from, kept here so that both modules agree.
-pub(crate) fn fresh(job: &Job) -> Memory {
-    Memory::new(job)
 }

@@ -33,8 +33,8 @@ impl Pool {
         Self { entrance: Some(entrance), thread: Builder::new().stack_size(8 << 20).spawn(body).ok() }
     }
 
-    pub fn entrance(&self) -> Entrance {
-        self.entrance.clone().expect("the pool was not dropped")
+    pub fn entrance(&self) -> Option<Entrance> {
+        self.entrance.clone()
     }
 }
 
@@ -59,7 +59,7 @@ fn work(worker: &mut WorkerThread, jobs: &Receiver<(Job, Sender<Done>)>) {
         let start = Instant::now();
         let mut result = None;
         for _ in 0..job.times {
-            let mut memory = crate::fresh(&job);
+            let mut memory = Memory::new(&job);
             let mut environ = job.environ.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
             let request = Request {
                 environ: &mut environ,
