@@ -3,9 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod check;
 pub mod codes;
 pub mod group;
+pub mod launch;
 pub mod life;
 pub mod log;
+pub mod sentences;
+pub mod server;
 pub mod sockets;
+pub mod startup;
 pub mod text;

@@ -1,0 +1,245 @@
+//! `wsgi-supervisor --check`: tries each group's Python as the group's user, for `apache2 -t`. Starts no worker and makes
+//! no socket.
+
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Signal;
+use spec::group::socket_file_name;
+use spec::worker::REPORT_LEN;
+use spec::{Definitions, ProcessGroup};
+use unix::process::{Ending, signal_name};
+
+use crate::launch::failure::{LaunchFailure, Step};
+use crate::launch::{self, Facts, bootstrap, child};
+use crate::sockets::SocketDirectory;
+use crate::text;
+
+/// A Python that has not answered after this time does not start.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More output than any probe has.
+const MOST_OUTPUT: usize = 64 * 1024;
+const OLDEST: (u32, u32) = (3, 10);
+const STATUS: i32 = 3;
+
+/// Reads definitions from standard input, prints one sentence a line for each problem, and fails if there was one.
+#[must_use]
+pub fn run() -> ExitCode {
+    let mut text = Vec::new();
+    let definitions: Result<Definitions, String> = std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|error| error.to_string())
+        .and_then(|_| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+    let problems = match definitions {
+        Ok(definitions) => problems(&definitions),
+        Err(error) => vec![format!(
+            "wsgi-supervisor cannot read the definitions to check ({error}); install mod_wsgi.so and wsgi-supervisor from the same version"
+        )],
+    };
+    let mut out = std::io::stdout().lock();
+    for problem in &problems {
+        // When nobody listens, the exit status remains.
+        let _ = writeln!(out, "{}", text::escaped(problem.as_bytes()));
+    }
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One sentence for each problem.
+#[must_use]
+pub fn problems(definitions: &Definitions) -> Vec<String> {
+    let facts = Facts::new(definitions, crate::startup::inherited());
+    let mut problems = Vec::new();
+    for group in &definitions.groups {
+        let name = socket_file_name(&group.name, group.processes.saturating_sub(1));
+        let socket = SocketDirectory::socket_path(&definitions.socket_directory, &name).err();
+        let socket = socket.map(|error| error.to_string());
+        let found = socket.into_iter().chain(probe(group, &facts));
+        problems.extend(found.map(|problem| format!("process group '{}': {problem}", group.name)));
+    }
+    problems
+}
+
+/// What a probe process left behind.
+struct Answer {
+    facts: Vec<u8>,
+    complaints: Vec<u8>,
+    status: Vec<u8>,
+    /// `None`: it was killed at the deadline.
+    ending: Option<Ending>,
+}
+
+fn probe(group: &ProcessGroup, facts: &Facts) -> Vec<String> {
+    let python = group.python.display();
+    let user = user(group);
+    if group.account.is_none() && rustix::process::geteuid().is_root() {
+        return vec!["has no user, and workers never run as root; set user=".to_owned()];
+    }
+    let answer = match ask(group, facts) {
+        Ok(answer) => answer,
+        Err(error) => return vec![format!("cannot try {python}: {error}")],
+    };
+    let status = answer.status.first_chunk::<REPORT_LEN>().copied();
+    if let Some(failure) = status.and_then(LaunchFailure::from_bytes) {
+        return vec![launch_problem(group, &user, failure)];
+    }
+    let (found, done) = parse(&answer.facts);
+    let mut problems: Vec<String> =
+        found.iter().filter_map(|(fact, value)| fact_problem(group, facts, &user, fact, value)).collect();
+    if !done {
+        problems.push(no_answer(group, &user, &answer));
+    }
+    problems
+}
+
+fn ask(group: &ProcessGroup, facts: &Facts) -> std::io::Result<Answer> {
+    let mut arguments = vec![group.python.as_os_str().as_bytes(), b"-c", bootstrap::PROBE.as_bytes()];
+    arguments.push(facts.runtime.as_os_str().as_bytes());
+    arguments.extend(group.python_path.iter().map(|entry| entry.as_os_str().as_bytes()));
+    let plan = launch::plan(group, facts, &arguments)?;
+    let null = launch::null()?;
+    let (out_reader, out) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (error_reader, error) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (status_reader, status) = pipe_with(PipeFlags::CLOEXEC)?;
+    let process = child::fork(&plan, &[null.as_fd(), out.as_fd(), error.as_fd(), status.as_fd()], STATUS)?;
+    drop((out, error, status));
+    let deadline = Instant::now() + PATIENCE;
+    let [facts, complaints, status] = gather([out_reader, error_reader, status_reader], deadline)?;
+    let ending = wait(&process.handle, deadline)?;
+    Ok(Answer { facts, complaints, status, ending })
+}
+
+/// Reads three pipes to their ends, or until the deadline.
+fn gather(pipes: [OwnedFd; 3], deadline: Instant) -> std::io::Result<[Vec<u8>; 3]> {
+    let mut texts = [const { Vec::new() }; 3];
+    let mut open = [true; 3];
+    while open.contains(&true) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let each = pipes.iter().zip(&mut texts).zip(&mut open);
+        let mut waiting: Vec<_> = each.filter(|(_, open)| **open).collect();
+        let mut polled: Vec<PollFd<'_>> =
+            waiting.iter().map(|((pipe, _), _)| PollFd::new(pipe, PollFlags::IN)).collect();
+        match poll(&mut polled, Some(&unix::channel::timespec(left))) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let readable: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        for (((pipe, text), open), readable) in waiting.iter_mut().zip(readable) {
+            if readable {
+                let mut buffer = [0; 4096];
+                let count = rustix::io::retry_on_intr(|| rustix::io::read(pipe.as_fd(), &mut buffer))?;
+                text.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                **open = count > 0 && text.len() < MOST_OUTPUT;
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// Waits for the end of a process; kills it at the deadline.
+fn wait(handle: &OwnedFd, deadline: Instant) -> std::io::Result<Option<Ending>> {
+    loop {
+        if let Some(ending) = unix::process::reap(handle)? {
+            return Ok(Some(ending));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let _interrupted =
+            poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&unix::channel::timespec(left)));
+    }
+    let _ended = rustix::process::pidfd_send_signal(handle, Signal::KILL);
+    let _killed = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&unix::channel::timespec(PATIENCE)));
+    unix::process::reap(handle)?;
+    Ok(None)
+}
+
+/// The facts that a probe has printed, and whether it came to its end. Other output is the site's.
+fn parse(output: &[u8]) -> (Vec<(String, String)>, bool) {
+    let text = String::from_utf8_lossy(output);
+    let facts: Vec<(String, String)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("wsgi-check:")?.split_once(':'))
+        .map(|(fact, value)| (fact.to_owned(), value.to_owned()))
+        .collect();
+    let done = facts.iter().any(|(fact, _)| fact == "done");
+    (facts, done)
+}
+
+fn fact_problem(group: &ProcessGroup, facts: &Facts, user: &str, fact: &str, value: &str) -> Option<String> {
+    let python = group.python.display();
+    let entry = value.parse().ok().and_then(|number: usize| group.python_path.get(number));
+    let entry = entry.map_or(Path::new(""), |path| path.as_path()).display();
+    match fact {
+        "version" => {
+            let (major, minor) = value.split_once('.')?;
+            let version: (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
+            (version < OLDEST).then(|| {
+                format!(
+                    "{python} is Python {value}, which is too old; 3.10 or newer is needed: set python= or python-home= to one"
+                )
+            })
+        }
+        "absent" => {
+            Some(format!("the entry {entry} of python-path does not exist for {user}; correct or remove it"))
+        }
+        "unreadable" => {
+            Some(format!("the entry {entry} of python-path cannot be read by {user}; give it permission"))
+        }
+        "unloadable" => Some(format!(
+            "{python} cannot load {} ({value}); the file must be readable by {user} and built for this machine",
+            facts.runtime.display()
+        )),
+        _ => None,
+    }
+}
+
+fn launch_problem(group: &ProcessGroup, user: &str, failure: LaunchFailure) -> String {
+    let python = group.python.display();
+    let error = std::io::Error::from_raw_os_error(failure.errno);
+    match failure.step {
+        Step::Execute => format!(
+            "{user} cannot execute {python} ({error}); set python= or python-home= to an interpreter that this user may read and execute, with all directories above it"
+        ),
+        Step::Home => {
+            let home = group.home.as_deref().unwrap_or(Path::new("/")).display();
+            format!("{user} cannot enter home={home} ({error}); give permission or set another home=")
+        }
+        _ => {
+            let (_, advice) = failure.step.explain();
+            format!("a process for {user} cannot be made: {}. {advice}", failure.clause())
+        }
+    }
+}
+
+fn no_answer(group: &ProcessGroup, user: &str, answer: &Answer) -> String {
+    let python = group.python.display();
+    let how = match answer.ending {
+        None => format!("did not start within {} s", PATIENCE.as_secs()),
+        Some(Ending::Exited(status)) => format!("ended with exit status {status}"),
+        Some(Ending::Signalled(signal, _)) => format!("was ended by {}", signal_name(signal)),
+    };
+    let complaints = String::from_utf8_lossy(&answer.complaints);
+    let last = complaints.lines().rev().find(|line| !line.trim().is_empty());
+    let last = last.map_or_else(String::new, |line| format!(": {line}"));
+    format!("{python} {how} for {user}{last}; try it by hand as this user")
+}
+
+fn user(group: &ProcessGroup) -> String {
+    match &group.account {
+        Some(account) => match &account.name {
+            Some(name) => format!("user {name}"),
+            None => format!("user #{}", account.uid),
+        },
+        None => "the user who starts Apache".to_owned(),
+    }
+}

@@ -1,0 +1,255 @@
+//! The running supervisor: waits, lets the groups decide, and does what they say. Definitions are taken in `define`,
+//! processes handled in `workers`.
+
+mod define;
+mod sources;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::signalfd::SignalFd;
+use spec::ProcessGroup;
+use spec::control::{FromSupervisor, ToSupervisor};
+
+use crate::codes::Code;
+use crate::group::{Action, Group, Note, WorkerId};
+use crate::launch::{Facts, Inherited};
+use crate::log::Log;
+use crate::sockets::SocketDirectory;
+use crate::startup::Started;
+use sources::{Source, Sources};
+use workers::{Output, Worker};
+
+/// A worker that is not ready after this time is killed; a roll-over that is not complete after it is reported.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Once httpd's parent is dead, everything is gone within 5 s: this, and a little for the kernel.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(4);
+/// A message from httpd's parent comes in one go, and it waits for the answer.
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
+const NO_LIMIT: Duration = Duration::MAX;
+
+/// A process group with its listeners and log.
+struct Entry {
+    key: u64,
+    /// False once it is no longer defined: its workers are leaving.
+    defined: bool,
+    definition: ProcessGroup,
+    machine: Group,
+    /// One per slot.
+    listeners: Vec<OwnedFd>,
+    log: Option<Log>,
+}
+
+/// The supervisor.
+pub struct Server {
+    channel: Option<OwnedFd>,
+    parent: Option<OwnedFd>,
+    signals: SignalFd,
+    sources: Sources,
+    inherited: Inherited,
+    main_log: Log,
+    facts: Option<Facts>,
+    directory: Option<SocketDirectory>,
+    entries: Vec<Entry>,
+    workers: BTreeMap<WorkerId, Worker>,
+    outputs: BTreeMap<WorkerId, Output>,
+    next_key: u64,
+    next_worker: u64,
+    stopping: bool,
+}
+
+impl Server {
+    /// A supervisor without groups.
+    ///
+    /// # Errors
+    /// Any of epoll(7).
+    pub fn new(started: Started) -> std::io::Result<Self> {
+        let sources = Sources::new()?;
+        sources.add(&started.channel, Source::Channel)?;
+        sources.add(&started.parent, Source::Parent)?;
+        sources.add(&started.signals, Source::Signals)?;
+        Ok(Self {
+            channel: Some(started.channel),
+            parent: Some(started.parent),
+            signals: started.signals,
+            sources,
+            inherited: started.inherited,
+            main_log: started.log,
+            facts: None,
+            directory: None,
+            entries: Vec::new(),
+            workers: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            next_key: 0,
+            next_worker: 0,
+            stopping: false,
+        })
+    }
+
+    /// Runs until everything has stopped.
+    ///
+    /// # Errors
+    /// Waiting itself failed.
+    pub fn run(mut self) -> std::io::Result<()> {
+        while !(self.stopping && self.workers.is_empty()) {
+            self.tick(Instant::now());
+            if self.stopping && self.workers.is_empty() {
+                break;
+            }
+            let deadline = self.entries.iter().filter_map(|entry| entry.machine.deadline()).min();
+            let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            for source in self.sources.wait(timeout)? {
+                self.handle(source);
+            }
+        }
+        let outputs: Vec<WorkerId> = self.outputs.keys().copied().collect();
+        outputs.into_iter().for_each(|id| self.close_output(id));
+        if let Some(directory) = self.directory.take() {
+            let path = directory.path().to_owned();
+            if let Err(error) = directory.remove() {
+                self.main_log.say(Code::LeftOver, &format!("Cannot remove {}: {error}.", path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, source: Source) {
+        match source {
+            Source::Channel => self.read_channel(),
+            Source::Parent => {
+                if let Some(parent) = self.parent.take() {
+                    self.sources.remove(&parent);
+                }
+                self.close_channel();
+                self.stop(ORPHAN_LIMIT);
+            }
+            Source::Signals => {
+                // Only signals that ask to stop are in the set.
+                while let Ok(Some(_)) = self.signals.read_signal() {
+                    self.stop(NO_LIMIT);
+                }
+            }
+            Source::Exit(id) => self.worker_ended(id),
+            Source::Status(id) => self.read_status(id),
+            Source::Output(id) => self.read_output(id),
+        }
+    }
+
+    fn read_channel(&mut self) {
+        let Some(channel) = &self.channel else { return };
+        let message = match unix::channel::receive(channel, Instant::now() + CHANNEL_PATIENCE) {
+            Ok(Some(message)) => message,
+            // httpd's parent is dead, or has unloaded the module: nobody can tell us anything any more.
+            Ok(None) => {
+                self.close_channel();
+                return self.stop(NO_LIMIT);
+            }
+            Err(error) => {
+                self.main_log
+                    .say(Code::Broken, &format!("Reading from Apache's parent process failed: {error}."));
+                self.close_channel();
+                return self.stop(NO_LIMIT);
+            }
+        };
+        match serde_json::from_slice(&message.bytes) {
+            Ok(ToSupervisor::Stop) => self.stop(NO_LIMIT),
+            Ok(ToSupervisor::Define { definitions, attached }) => {
+                self.define(&definitions, &attached, message.descriptors);
+            }
+            Err(error) => self.answer(
+                &FromSupervisor::Refused {
+                    reason: format!(
+                        "wsgi-supervisor does not understand mod_wsgi.so ({error}); install both from the same version"
+                    ),
+                },
+                &[],
+            ),
+        }
+    }
+
+    fn answer(&mut self, message: &FromSupervisor, attached: &[std::os::fd::BorrowedFd<'_>]) {
+        let Some(channel) = &self.channel else { return };
+        let sent = serde_json::to_vec(message).map_err(std::io::Error::from).and_then(|bytes| {
+            unix::channel::send(channel, &bytes, attached, Instant::now() + CHANNEL_PATIENCE)
+        });
+        if let Err(error) = sent {
+            self.main_log.say(Code::Broken, &format!("Answering Apache's parent process failed: {error}."));
+            self.close_channel();
+            self.stop(NO_LIMIT);
+        }
+    }
+
+    fn close_channel(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            self.sources.remove(&channel);
+        }
+    }
+
+    /// Ends all workers; `run` returns after the last one.
+    fn stop(&mut self, most: Duration) {
+        self.stopping = true;
+        let now = Instant::now();
+        for index in 0..self.entries.len() {
+            let Some(entry) = self.entries.get_mut(index) else { continue };
+            let (key, actions) = (entry.key, entry.machine.stop(now, most));
+            self.perform(key, actions, now);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        for index in 0..self.entries.len() {
+            let Some(entry) = self.entries.get_mut(index) else { continue };
+            let (key, actions) = (entry.key, entry.machine.tick(now));
+            self.perform(key, actions, now);
+        }
+        self.entries.retain(|entry| entry.defined || !entry.machine.is_gone());
+    }
+
+    fn perform(&mut self, key: u64, actions: Vec<Action>, now: Instant) {
+        for action in actions {
+            match action {
+                Action::Start { slot } => self.start_worker(key, slot, now),
+                Action::Order(id, order) => self.order(id, order),
+                Action::Note(note) => self.note(key, note),
+            }
+        }
+    }
+
+    fn note(&mut self, key: u64, note: Note) {
+        let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else { return };
+        let (name, processes) = (&entry.definition.name, entry.definition.processes);
+        let pid = |id| self.workers.get(&id).map_or(0, |worker| worker.pid());
+        let (code, facts) = match note {
+            Note::AllReady => {
+                (Code::GroupReady, format!("Process group '{name}' is ready, processes: {processes}."))
+            }
+            Note::RollOverLate => (
+                Code::RollOverLate,
+                format!(
+                    "Process group '{name}': the workers of the new configuration are not all ready after {} s.",
+                    START_LIMIT.as_secs()
+                ),
+            ),
+            Note::Overdue(id) => (
+                Code::Overdue,
+                format!("Process group '{name}': the worker with pid {} did not stop in time.", pid(id)),
+            ),
+        };
+        self.log(key).say(code, &facts);
+    }
+
+    /// The log of a group, or the main one.
+    fn log(&mut self, key: u64) -> &mut Log {
+        let own = self.entries.iter_mut().find(|entry| entry.key == key).and_then(|entry| entry.log.as_mut());
+        own.unwrap_or(&mut self.main_log)
+    }
+}
+
+/// A random number; only spreads delays, so a machine that has none yet gets the same one every time.
+fn chance() -> u32 {
+    let mut bytes = [0; 4];
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK);
+    u32::from_ne_bytes(bytes)
+}

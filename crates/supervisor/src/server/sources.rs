@@ -1,0 +1,111 @@
+//! The descriptors the supervisor waits for, and their names in epoll(7).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+
+use crate::group::WorkerId;
+
+/// Something that became readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Control channel.
+    Channel,
+    /// pidfd of httpd's parent.
+    Parent,
+    /// signalfd.
+    Signals,
+    /// pidfd of a worker.
+    Exit(WorkerId),
+    /// Status pipe of a worker.
+    Status(WorkerId),
+    /// Log pipe of a worker.
+    Output(WorkerId),
+}
+
+impl Source {
+    fn to_token(self) -> u64 {
+        match self {
+            Self::Channel => 0,
+            Self::Parent => 1,
+            Self::Signals => 2,
+            Self::Exit(id) => 4 + id.0 * 4,
+            Self::Status(id) => 5 + id.0 * 4,
+            Self::Output(id) => 6 + id.0 * 4,
+        }
+    }
+
+    fn from_token(token: u64) -> Option<Self> {
+        let id = || WorkerId((token / 4).saturating_sub(1));
+        match (token / 4, token % 4) {
+            (0, 0) => Some(Self::Channel),
+            (0, 1) => Some(Self::Parent),
+            (0, 2) => Some(Self::Signals),
+            (1.., 0) => Some(Self::Exit(id())),
+            (1.., 1) => Some(Self::Status(id())),
+            (1.., 2) => Some(Self::Output(id())),
+            _ => None,
+        }
+    }
+}
+
+/// The set of descriptors that are waited for.
+pub struct Sources {
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+}
+
+impl Sources {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// Any of epoll_create1(2).
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)?, events: Vec::with_capacity(64) })
+    }
+
+    /// Waits for this one, too.
+    ///
+    /// # Errors
+    /// Any of epoll_ctl(2).
+    pub fn add(&self, descriptor: impl AsFd, source: Source) -> std::io::Result<()> {
+        Ok(epoll::add(&self.epoll, descriptor, EventData::new_u64(source.to_token()), EventFlags::IN)?)
+    }
+
+    /// Waits for this one no longer. To be called before it is closed: a forked child may hold a copy for a moment.
+    pub fn remove(&self, descriptor: impl AsFd) {
+        let _absent = epoll::delete(&self.epoll, descriptor);
+    }
+
+    /// What is readable, after at most `timeout`.
+    ///
+    /// # Errors
+    /// Any of epoll_wait(2); an interruption is an empty answer.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> std::io::Result<Vec<Source>> {
+        let timeout = timeout.map(unix::channel::timespec);
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.events.iter().filter_map(|event| Source::from_token(event.data.u64())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_unique_and_come_back() {
+        let ids = [WorkerId(0), WorkerId(1), WorkerId(99)];
+        let workers =
+            ids.into_iter().flat_map(|id| [Source::Exit(id), Source::Status(id), Source::Output(id)]);
+        let all = [Source::Channel, Source::Parent, Source::Signals].into_iter().chain(workers);
+        for source in all {
+            assert_eq!(Source::from_token(source.to_token()), Some(source));
+        }
+    }
+}
