@@ -1,4 +1,4 @@
-//! The wrapper inside a real httpd: the probe (`examples/probe.rs`) is loaded and made to do everything. Skipped, and
+//! The wrapper inside a real httpd: the probe (`examples/probe`) is loaded and made to do everything. Skipped, and
 //! counted, where httpd is missing.
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
@@ -37,7 +37,7 @@ fn mistakes_are_found_when_the_configuration_is_checked() {
         ("ProbeLoud maybe", "must be On or Off"),
         ("ProbeGreeting forbidden", "ProbeGreeting forbidden: say something else"),
         ("<VirtualHost *>\nProbeGreeting forbidden\n</VirtualHost>", "say something else"),
-        ("ProbePanic directive", "internal error in reading a directive at crates/httpd/examples/probe.rs:"),
+        ("ProbePanic directive", "internal error in reading a directive at crates/httpd/examples/probe/"),
     ];
     for (line, sentence) in cases {
         let (said, content) = need!(Setup::new(line)).check();
@@ -88,6 +88,17 @@ fn responses_reach_the_client_as_they_were_made() {
     }
     assert!(facts.contains("passauth=Unset pathinfo=Default execcgi=false"), "{facts}");
     assert!(server.get("localhost", "/probe/unknown").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn every_mpm_is_served() {
+    for (mpm, threaded) in [("worker", true), ("prefork", false)] {
+        let server = need!(Setup::with_mpm(mpm, "")).start();
+        let facts = server.get("localhost", "/probe/facts");
+        assert!(facts.contains(&format!("mpm={mpm} threaded={threaded}\n")), "{facts}");
+        assert!(server.get("localhost", "/probe/panic").starts_with("HTTP/1.1 500 "));
+        assert!(server.get("localhost", "/probe/stream").ends_with("\r\n0\r\n\r\n"));
+    }
 }
 
 #[test]
@@ -176,7 +187,7 @@ fn a_panic_is_one_line_and_a_500() {
     let lines = server.log_lines("asked to panic in the handler");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("[probe:crit]"), "{lines:?}");
-    assert!(lines[0].contains("internal error in handler at crates/httpd/examples/probe.rs:"), "{lines:?}");
+    assert!(lines[0].contains("internal error in handler at crates/httpd/examples/probe/"), "{lines:?}");
     let late = server.exchange(b"GET /probe/panic-late HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(late.contains("7\r\nhalf of\r\n") && !late.contains("0\r\n\r\n"), "{late}");
     assert!(!late.contains("500"), "{late}");

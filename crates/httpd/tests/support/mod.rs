@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -56,6 +57,11 @@ pub struct Setup {
 impl Setup {
     /// A configuration with the probe module and `extra`; an error is why there can be none here.
     pub fn new(extra: &str) -> Result<Setup, String> {
+        Setup::with_mpm("event", extra)
+    }
+
+    /// As [`Setup::new`], with another MPM; an error also when it is not installed.
+    pub fn with_mpm(mpm: &str, extra: &str) -> Result<Setup, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let missing = "httpd is not installed (Debian: apt-get install apache2)";
         let program = *PROGRAMS.iter().find(|program| Path::new(program).exists()).ok_or(missing)?;
@@ -65,7 +71,8 @@ impl Setup {
         std::fs::create_dir_all(folder.join("docs")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut text = String::new();
-        for name in ["mpm_event", "authz_core", "alias"] {
+        let mpm = format!("mpm_{mpm}");
+        for name in [&mpm, "authz_core", "alias"] {
             if Path::new(modules).join(format!("mod_{name}.so")).exists() {
                 writeln!(text, "LoadModule {name}_module {modules}/mod_{name}.so").unwrap();
             }
@@ -76,7 +83,8 @@ impl Setup {
             "LoadModule probe_module {probe}\nServerRoot {home}\nServerName localhost\nListen 127.0.0.1:{port}\n\
              DefaultRuntimeDir {home}\nPidFile {home}/pid\nErrorLog {home}/error.log\nMutex posixsem\n\
              User #65534\nGroup #65534\nDocumentRoot {home}/docs\nStartServers 1\nServerLimit 1\n\
-             ThreadsPerChild 4\nMaxRequestWorkers 4\nMinSpareThreads 1\nMaxSpareThreads 4\nTimeout 1\n\
+             MaxRequestWorkers 4\n<IfModule !mpm_prefork_module>\nThreadsPerChild 4\nMinSpareThreads 1\n\
+             MaxSpareThreads 4\n</IfModule>\n<IfModule mpm_prefork_module>\nServerLimit 4\n</IfModule>\nTimeout 1\n\
              GracefulShutdownTimeout 2\n{extra}\n",
             probe = probe().display(),
         )
@@ -88,6 +96,8 @@ impl Setup {
     fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         command.arg("-f").arg(self.folder.join("httpd.conf")).stdin(Stdio::null());
+        // On SIGTERM the prefork MPM signals its whole process group, which would be ours.
+        command.process_group(0);
         command
     }
 

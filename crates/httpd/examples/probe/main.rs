@@ -1,10 +1,11 @@
 //! A small module that `tests/apache.rs` loads into a real httpd: it answers requests in every way the wrapper offers,
 //! and breaks on purpose. Not for serving anything.
 
+mod pages;
+
 use httpd::{
-    Allowed, Answer, Body, Brigade, Call, Child, ChildStatus, Config, Directive, Hooks, Level, Module,
-    ModuleRecord, Mpm, Order, Outcome, Parent, Position, PreConfig, Read, Regex, Request, Retained, Scope,
-    SslVariables, Tail, Wait, Words,
+    Allowed, Answer, Call, Child, ChildStatus, Config, Directive, Hooks, Level, Module, ModuleRecord, Order,
+    Outcome, Parent, Position, PreConfig, Request, Retained, Scope, Words,
 };
 use std::collections::BTreeMap;
 
@@ -224,30 +225,30 @@ impl Module for Probe {
             return Answer::Declined;
         }
         match request.uri().unwrap_or_default() {
-            b"/probe/config" => config_page(request),
-            b"/probe/facts" => facts_page(request),
-            b"/probe/echo" => echo(request),
-            b"/probe/more" => more_facts(request),
-            b"/probe/match" => match_page(request),
+            b"/probe/config" => pages::config_page(request),
+            b"/probe/facts" => pages::facts_page(request),
+            b"/probe/echo" => pages::echo(request),
+            b"/probe/more" => pages::more_facts(request),
+            b"/probe/match" => pages::match_page(request),
             b"/probe/redirect" => {
                 request.redirect_internally(b"/probe/teapot");
                 Answer::Ok
             }
             b"/probe/discard" => match request.discard_body() {
-                Ok(()) => say(request, b"discarded"),
+                Ok(()) => pages::say(request, b"discarded"),
                 Err(status) => Answer::Status(status),
             },
-            b"/probe/file" => file(request),
-            b"/probe/stream" => stream(request),
-            b"/probe/broken" => broken(request),
+            b"/probe/file" => pages::file(request),
+            b"/probe/stream" => pages::stream(request),
+            b"/probe/broken" => pages::broken(request),
             b"/probe/panic" => panic!("asked to panic in the handler"),
-            b"/probe/panic-late" => panic_late(request),
-            b"/probe/long-line" => long_line(request),
+            b"/probe/panic-late" => pages::panic_late(request),
+            b"/probe/long-line" => pages::long_line(request),
             b"/probe/teapot" => {
                 request.set_status_line(418, b"418 Short and stout");
                 request.headers_out().add(b"X-Twice", b"1");
                 request.headers_out().add(b"X-Twice", b"2");
-                say(request, b"tea")
+                pages::say(request, b"tea")
             }
             _ => Answer::Status(404),
         }
@@ -262,174 +263,4 @@ fn watch(parent: &Parent<'_>) -> Result<(), String> {
         parent.log().write(Level::Notice, format!("probe's process: {event:?}").as_bytes());
     });
     Ok(())
-}
-
-fn say(request: &mut Request<'_>, text: &[u8]) -> Answer {
-    let mut brigade = Brigade::new(request);
-    match brigade.pass_borrowed(request, &[text], Tail::End) {
-        Ok(()) => Answer::Ok,
-        Err(_) => Answer::Done,
-    }
-}
-
-fn config_page(request: &mut Request<'_>) -> Answer {
-    let (server, dir) = (request.server_config::<Probe>(), request.dir_config::<Probe>());
-    let mut text = format!("greeting={}\n", server.greeting.as_deref().unwrap_or(b"-").escape_ascii());
-    text += &format!("loud={:?}\n", dir.loud);
-    for (name, value) in &dir.options {
-        text += &format!("{}={}\n", name.escape_ascii(), value.escape_ascii());
-    }
-    request.set_content_type(b"text/plain");
-    say(request, text.as_bytes())
-}
-
-fn facts_page(request: &mut Request<'_>) -> Answer {
-    let connection = request.connection();
-    let show = |text: Option<&[u8]>| text.unwrap_or(b"-").escape_ascii().to_string();
-    let mpm = Mpm::query();
-    let mut text = format!(
-        "method={} {}\nuri={}\nargs={}\nprotocol={}\nhost={}\nscheme={}\nserver={}:{}\nclient={}\nlocal={}:{}\n",
-        show(request.method()),
-        request.method_number(),
-        show(request.uri()),
-        show(request.args()),
-        show(request.protocol()),
-        show(request.hostname()),
-        request.scheme().escape_ascii(),
-        request.server_name().escape_ascii(),
-        request.server_port(),
-        request.useragent().ip.escape_ascii(),
-        connection.local().ip.escape_ascii(),
-        connection.local().port,
-    );
-    text += &format!(
-        "aborted={} https={} socket={} ssl={}\nmpm={} threaded={}\npassauth={:?} pathinfo={:?} execcgi={}\n",
-        connection.aborted(),
-        connection.is_https(),
-        connection.socket().is_some(),
-        show(SslVariables::lookup(request, "SSL_PROTOCOL")),
-        mpm.name,
-        mpm.is_threaded,
-        request.cgi_pass_auth(),
-        request.path_info_rule(),
-        request.allows_exec_cgi(),
-    );
-    for (name, value) in request.headers_in() {
-        text += &format!("header {}={}\n", name.escape_ascii(), value.escape_ascii());
-    }
-    say(request, text.as_bytes())
-}
-
-fn more_facts(request: &mut Request<'_>) -> Answer {
-    let (pool, user) = (request.pool(), httpd::apache_user());
-    let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-    let root = httpd::server_root_relative(pool, b"x").unwrap_or_default();
-    let runtime = httpd::runtime_dir_relative(pool, b"y").unwrap_or_default();
-    let error_log = request.server().error_log_fd().ok().flatten().is_some();
-    let mut text = format!(
-        "user={}:{}\nbanner={}\nroot={}\nruntime={}\nlog={error_log}\n",
-        user.uid,
-        user.gid,
-        lossy(&httpd::server_banner()),
-        lossy(&root),
-        lossy(&runtime),
-    );
-    text += &format!(
-        "document={}\ncontext={}|{}\nlimit={:?}\ndefine={} {}\nfile={:?}\n",
-        lossy(request.document_root()),
-        lossy(request.context_prefix()),
-        lossy(request.context_document_root()),
-        request.limit_request_body(),
-        httpd::has_define("PROBE"),
-        httpd::has_define("PROBE2"),
-        request.file().kind,
-    );
-    let notes = request.notes();
-    notes.set(b"one", b"1");
-    notes.add(b"ONE", b"2");
-    notes.add(b"two", b"a\0b");
-    text += &format!("notes={} {:?}", notes.len(), notes.get(c"One").map(lossy));
-    notes.unset(c"one");
-    text += &format!(" {} {:?}", notes.len(), notes.get("two").map(lossy));
-    notes.clear();
-    text += &format!(" {}\n", notes.is_empty());
-    say(request, text.as_bytes())
-}
-
-fn match_page(request: &mut Request<'_>) -> Answer {
-    let bad = Regex::new(b"(open").map(|_| ()).map_err(|error| error.to_string());
-    let Ok(regex) = Regex::new(b"^/probe(/[a-z]+)$") else { return Answer::Status(500) };
-    let Some(captures) = regex.captures(request.uri().unwrap_or_default()) else {
-        return Answer::Status(500);
-    };
-    let replaced = captures.substitute(request.pool(), br"/srv$1.wsgi\$2");
-    let text = format!(
-        "{bad:?}\n{:?} {:?} {:?}\n{:?}\n",
-        captures.range(0),
-        captures.get(1).map(<[u8]>::escape_ascii).map(|text| text.to_string()),
-        captures.get(2),
-        replaced.map(|text| String::from_utf8_lossy(&text).into_owned()),
-    );
-    say(request, text.as_bytes())
-}
-
-fn echo(request: &mut Request<'_>) -> Answer {
-    let (mut reader, mut body) = (Body::new(request), Vec::new());
-    loop {
-        match reader.read(request, &mut body, 8192, Wait::Yes) {
-            Read::Data(_) | Read::WouldBlock => {}
-            Read::End => return say(request, &body),
-            Read::Timeout => return Answer::Status(408),
-            Read::ClientGone => {
-                request.log().write(Level::Notice, b"the client left");
-                return Answer::Done;
-            }
-            Read::Refused(status) => return Answer::Status(status),
-            Read::Answered => return Answer::Answered,
-        }
-    }
-}
-
-fn file(request: &mut Request<'_>) -> Answer {
-    let Ok(file) = std::fs::File::open("/proc/self/exe") else { return Answer::Status(500) };
-    let mut brigade = Brigade::new(request);
-    request.set_content_length(1000);
-    if brigade.push_file(request, file.into(), 1, 1000, true).is_err() {
-        return Answer::Status(500);
-    }
-    brigade.push_end();
-    brigade.pass(request).map_or(Answer::Done, |()| Answer::Ok)
-}
-
-fn stream(request: &mut Request<'_>) -> Answer {
-    let mut brigade = Brigade::new(request);
-    for number in 0..5 {
-        let piece = format!("piece {number}\n");
-        if brigade.pass_borrowed(request, &[piece.as_bytes()], Tail::Flush).is_err() {
-            return Answer::Done;
-        }
-    }
-    brigade.push_copy(b"the end\n");
-    brigade.push_end();
-    brigade.pass(request).map_or(Answer::Done, |()| Answer::Ok)
-}
-
-fn broken(request: &mut Request<'_>) -> Answer {
-    let mut brigade = Brigade::new(request);
-    // The client may leave at any time; the response is broken anyway.
-    let _ = brigade.pass_borrowed(request, &[b"half of"], Tail::Flush);
-    request.break_off();
-    Answer::Done
-}
-
-fn panic_late(request: &mut Request<'_>) -> Answer {
-    let mut brigade = Brigade::new(request);
-    let passed = brigade.pass_borrowed(request, &[b"half of"], Tail::Flush);
-    panic!("asked to panic after {passed:?}");
-}
-
-fn long_line(request: &mut Request<'_>) -> Answer {
-    let line = format!("begin {} end\u{7}", "0123456789".repeat(2000));
-    request.log().write(Level::Error, line.as_bytes());
-    say(request, b"logged")
 }
