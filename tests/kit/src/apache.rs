@@ -275,7 +275,7 @@ impl Apache {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        if self.setup.settles && self.process.runs() {
+        if self.setup.settles && self.setup.is_ours() && self.process.runs() {
             self.wait_settled();
             self.baseline.check_running(self);
         }

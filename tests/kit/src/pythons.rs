@@ -60,7 +60,8 @@ impl Python {
     pub fn home_with(&self, name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
         cache::once(&format!("venv-3.{}-{name}", self.minor), |path| {
             self.make_venv(path, &[])?;
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+            // No cache: pip would take what it once built for another installation of the same version.
+            let pip = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"];
             // What a package builds must find this Python's own configuration, not that of a version manager in PATH.
             let tools = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
             run(Command::new(path.join("bin/python")).args(pip).args(requirements).env("PATH", tools))
