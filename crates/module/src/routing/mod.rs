@@ -1,0 +1,69 @@
+//! Which process group, application group, script and callable serve a request: pure functions of configuration and facts.
+//! Reading directives is `directives`' part, asking httpd for the facts `handler`'s.
+
+pub mod alias;
+pub mod expand;
+pub mod leads;
+pub mod path;
+
+use expand::{Callable, Facts, Template};
+
+/// What the directives say about requests, at one level: alias, directory, or server. `None` is "nothing said here".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `WSGIProcessGroup`, `process-group=`.
+    pub process_group: Option<Template>,
+    /// `WSGIApplicationGroup`, `application-group=`.
+    pub application_group: Option<Template>,
+    /// `WSGICallableObject`, `callable-object=`.
+    pub callable: Option<Callable>,
+    /// `WSGIPassAuthorization`, `pass-authorization=`.
+    pub pass_authorization: Option<bool>,
+    /// `WSGIChunkedRequest`.
+    pub chunked_request: Option<bool>,
+    /// `WSGIRequestBuffering`.
+    pub buffering: Option<bool>,
+}
+
+impl Settings {
+    /// What holds where `self` stands on `base`.
+    #[must_use]
+    pub fn over(&self, base: &Self) -> Self {
+        Self {
+            process_group: self.process_group.clone().or_else(|| base.process_group.clone()),
+            application_group: self.application_group.clone().or_else(|| base.application_group.clone()),
+            callable: self.callable.clone().or_else(|| base.callable.clone()),
+            pass_authorization: self.pass_authorization.or(base.pass_authorization),
+            chunked_request: self.chunked_request.or(base.chunked_request),
+            buffering: self.buffering.or(base.buffering),
+        }
+    }
+
+    /// Name of the process group of a request; empty for embedded mode.
+    #[must_use]
+    pub fn process_group(&self, facts: &Facts<'_>) -> Vec<u8> {
+        self.process_group.as_ref().map(|template| template.expand(facts)).unwrap_or_default()
+    }
+
+    /// Name of the application group of a request; empty for the main interpreter.
+    ///
+    /// Without a setting it is the main interpreter for the `sole` application of a process group, as many C extensions
+    /// work in no other; applications that share a group are kept apart by `%{RESOURCE}`, as in mod_wsgi.
+    #[must_use]
+    pub fn application_group(&self, facts: &Facts<'_>, sole: bool) -> Vec<u8> {
+        match &self.application_group {
+            Some(template) => template.expand(facts),
+            None if sole => Vec::new(),
+            None => Template::Resource.expand(facts),
+        }
+    }
+
+    /// Name of the callable.
+    #[must_use]
+    pub fn callable(&self, facts: &Facts<'_>) -> Vec<u8> {
+        self.callable.as_ref().map_or_else(|| Callable::DEFAULT.to_vec(), |callable| callable.expand(facts))
+    }
+}
+
+#[cfg(test)]
+mod tests;

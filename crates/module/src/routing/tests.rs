@@ -1,0 +1,199 @@
+//! Routing, proved without httpd: matching, splitting, expansion, and what the configuration alone decides.
+
+use proptest::prelude::*;
+
+use super::alias::{file, matched};
+use super::expand::{Callable, Facts, Template};
+use super::leads::{Lead, Section, ServerLeads, destination, used_names, without_group};
+use super::path::{collapse, path_info_start, script_name};
+use super::*;
+
+fn facts<'a>(port: u16, variable: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Facts<'a> {
+    Facts {
+        server_name: b"example.org",
+        host: Some(b"www.example.org"),
+        port,
+        script_name: b"/app",
+        variable,
+    }
+}
+
+fn template(text: &str) -> Template {
+    Template::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_prefix_matches_as_in_mod_alias() {
+    assert_eq!(matched(b"/app", b"/app"), Some(4));
+    assert_eq!(matched(b"/app/x", b"/app"), Some(4));
+    assert_eq!(matched(b"/apple", b"/app"), None);
+    assert_eq!(matched(b"/app", b"/app/"), None);
+    assert_eq!(matched(b"/app/x", b"/app/"), Some(5));
+    assert_eq!(matched(b"//a///b/c", b"/a//b"), Some(7));
+    assert_eq!(matched(b"/App", b"/app"), None);
+    assert_eq!(matched(b"", b"/"), None);
+}
+
+#[test]
+fn the_file_is_the_target_and_the_rest() {
+    assert_eq!(file(b"/app/x/y", b"/app", b"/srv/w.wsgi").unwrap(), b"/srv/w.wsgi/x/y");
+    assert_eq!(file(b"/x", b"/", b"/srv/w.wsgi").unwrap(), b"/srv/w.wsgi/x");
+    assert_eq!(file(b"/", b"/", b"/srv/w.wsgi").unwrap(), b"/srv/w.wsgi/");
+    assert_eq!(file(b"/app/x", b"/app/", b"/srv/apps/").unwrap(), b"/srv/apps/x");
+    assert_eq!(file(b"*", b"/", b"/srv/w.wsgi"), None);
+}
+
+#[test]
+fn script_name_is_what_the_path_info_leaves() {
+    assert_eq!(script_name(b"/app/x/y", b"/x/y"), b"/app");
+    assert_eq!(script_name(b"/x", b"/x"), b"");
+    assert_eq!(script_name(b"/app", b""), b"/app");
+    assert_eq!(script_name(b"//app//x///y", b"/x/y"), b"/app");
+    assert_eq!(script_name(b"/app/rewritten/tail", b"/other/tail"), b"/app/rewritten");
+}
+
+#[test]
+fn names_expand_as_in_the_reference() {
+    let variable = |name: &[u8]| match name {
+        b"G" => Some(b"blue".to_vec()),
+        b"R" => Some(b"%{RESOURCE}".to_vec()),
+        b"LOOP" => Some(b"%{ENV:LOOP}".to_vec()),
+        _ => None,
+    };
+    for (text, port, expected) in [
+        ("%{GLOBAL}", 80, ""),
+        ("%{SERVER}", 443, "example.org"),
+        ("%{SERVER}", 8080, "example.org:8080"),
+        ("%{HOST}", 80, "www.example.org"),
+        ("%{RESOURCE}", 8080, "example.org:8080|/app"),
+        ("%{ENV:G}", 80, "blue"),
+        ("%{ENV:R}", 80, "example.org|/app"),
+        ("%{ENV:LOOP}", 80, "%{ENV:LOOP}"),
+        ("%{ENV:UNSET}", 80, "%{ENV:UNSET}"),
+        ("name", 80, "name"),
+    ] {
+        assert_eq!(template(text).expand(&facts(port, &variable)), expected.as_bytes(), "{text}");
+    }
+    for bad in ["", "%{global}", "%x", "%{ENV:}", "%{ENV:A}b}"] {
+        assert!(Template::parse(bad.as_bytes()).is_err(), "{bad}");
+    }
+    let callable = |text: &[u8]| Callable::parse(text).unwrap().expand(&facts(80, &variable));
+    assert_eq!(callable(b"app"), b"app");
+    assert_eq!(callable(b"%{ENV:G}"), b"blue");
+    assert_eq!(callable(b"%{ENV:UNSET}"), b"application");
+    assert!(Callable::parse(b"%{GLOBAL}").is_err() && Callable::literal(b"%{ENV:G}").is_err());
+}
+
+#[test]
+fn the_nearest_setting_wins() {
+    let level = |name: &str| Settings { process_group: Some(template(name)), ..Settings::default() };
+    let none = |_: &[u8]| None;
+    let facts = facts(80, &none);
+    let (alias, dir, server) = (level("alias"), level("dir"), level("server"));
+    assert_eq!(alias.over(&dir).over(&server).process_group(&facts), b"alias");
+    assert_eq!(Settings::default().over(&dir.over(&server)).process_group(&facts), b"dir");
+    assert_eq!(Settings::default().process_group(&facts), b"");
+    assert_eq!(Settings::default().callable(&facts), b"application");
+}
+
+#[test]
+fn the_only_application_of_a_group_gets_the_main_interpreter() {
+    let none = |_: &[u8]| None;
+    let facts = facts(80, &none);
+    let unset = Settings::default();
+    assert_eq!(unset.application_group(&facts, true), b"");
+    assert_eq!(unset.application_group(&facts, false), b"example.org|/app");
+    let set = Settings { application_group: Some(template("%{RESOURCE}")), ..Settings::default() };
+    assert_eq!(set.application_group(&facts, true), b"example.org|/app");
+}
+
+fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
+    Lead {
+        location: location.into(),
+        pattern: false,
+        target: target.into(),
+        several: target.ends_with('/') || target.contains('$'),
+        group: group.map(template),
+    }
+}
+
+fn server(group: Option<&str>, leads: Vec<Lead>, sections: &[(&str, &str)]) -> ServerLeads {
+    let section = |(path, group): &(&str, &str)| Section { path: (*path).into(), group: template(group) };
+    ServerLeads { leads, group: group.map(template), sections: sections.iter().map(section).collect() }
+}
+
+#[test]
+fn one_alias_is_one_application() {
+    let one = [server(Some("g"), vec![lead("/", "/srv/a.wsgi", None)], &[])];
+    assert!(destination(&one, b"g").sole);
+    assert!(!destination(&one, b"other").sole && destination(&one, b"other").roots.is_empty());
+    // The same script in the virtual hosts for http and https is one application.
+    assert!(destination(&[one[0].clone(), one[0].clone()], b"g").sole);
+    let two = [server(Some("g"), vec![lead("/", "/a", None), lead("/b", "/b", None)], &[])];
+    assert!(!destination(&two, b"g").sole);
+    assert_eq!(destination(&two, b"g").roots.len(), 2);
+    let folder = [server(Some("g"), vec![lead("/", "/srv/apps/", None)], &[])];
+    assert!(!destination(&folder, b"g").sole);
+}
+
+#[test]
+fn sk_10_a_group_may_load_only_what_leads_to_it() {
+    let a = server(None, vec![lead("/", "/srv/a/w.wsgi", None)], &[("/srv/a/", "a")]);
+    let b = server(None, vec![lead("/", "/srv/b/w.wsgi", None)], &[("/srv/b/", "b")]);
+    let both = [a, b];
+    assert_eq!(destination(&both, b"a").roots, [b"/srv/a/w.wsgi".to_vec()].into());
+    assert!(destination(&both, b"b").sole);
+    let open = [server(Some("%{ENV:X}"), vec![lead("/", "/srv/$1/w.wsgi", None)], &[])];
+    assert_eq!(destination(&open, b"a").roots, [b"/srv".to_vec()].into());
+}
+
+#[test]
+fn sections_reach_the_aliases_they_may_cover() {
+    let leads = || vec![lead("/x", "/srv/x.wsgi", None), lead("/y", "/srv/y.wsgi", None)];
+    let location = [server(None, leads(), &[("/x", "g")])];
+    assert!(destination(&location, b"g").sole);
+    assert_eq!(without_group(&location), [b"/y".to_vec()].into());
+    let files = [server(None, leads(), &[("w*.wsgi", "g")])];
+    assert_eq!(destination(&files, b"g").roots.len(), 2);
+    let fixed = [server(None, vec![lead("/x", "/srv/x.wsgi", Some("h"))], &[("/x", "g")])];
+    assert!(destination(&fixed, b"g").roots.is_empty());
+    assert_eq!(used_names(&fixed), [b"g".to_vec(), b"h".to_vec()].into());
+}
+
+#[test]
+fn embedded_aliases_are_named() {
+    let servers = [server(Some("%{GLOBAL}"), vec![lead("/a", "/a", None), lead("/b", "/b", Some("g"))], &[])];
+    assert_eq!(without_group(&servers), [b"/a".to_vec()].into());
+}
+
+proptest! {
+    #[test]
+    fn a_match_ends_inside_the_uri(uri in "/[ab/]{0,12}", prefix in "/[ab/]{0,6}") {
+        if let Some(used) = matched(uri.as_bytes(), prefix.as_bytes()) {
+            prop_assert!(used <= uri.len());
+            prop_assert_eq!(collapse(&uri.as_bytes()[..used]), collapse(prefix.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn every_path_matches_its_own_prefix(prefix in "(/[a-c]{1,3}){1,3}", rest in "(/[a-c]{0,3}){0,3}") {
+        let uri = format!("{prefix}{rest}");
+        prop_assert_eq!(matched(uri.as_bytes(), prefix.as_bytes()), Some(prefix.len()));
+    }
+
+    #[test]
+    fn script_name_and_path_info_make_up_the_path(script in "(/[ab]{1,3}){0,3}", info in "(/[ab]{0,3}){0,3}") {
+        let uri = format!("{script}{info}");
+        let start = path_info_start(uri.as_bytes(), info.as_bytes());
+        // A slash run that reaches back into the script belongs to the path info.
+        prop_assert!(start <= script.len());
+        prop_assert!(script.as_bytes()[start..].iter().all(|byte| *byte == b'/'));
+    }
+
+    #[test]
+    fn no_text_makes_routing_panic(uri in ".{0,40}", info in ".{0,40}", text in ".{0,40}") {
+        let (uri, info, text) = (uri.as_bytes(), info.as_bytes(), text.as_bytes());
+        let _ = (matched(uri, text), script_name(uri, info), Template::parse(text), Callable::parse(text));
+        prop_assert!(path_info_start(uri, info) <= uri.len());
+    }
+}
