@@ -1,0 +1,69 @@
+//! One `WSGIScriptAlias` or `WSGIScriptAliasMatch` and the file that a URL path maps to through it.
+
+use httpd::{Pool, Regex};
+
+use crate::routing::leads::Lead;
+use crate::routing::{Settings, alias};
+
+/// How an alias recognises a URL path.
+pub enum Location {
+    /// `WSGIScriptAlias`: a prefix.
+    Prefix,
+    /// `WSGIScriptAliasMatch`: a compiled expression.
+    Pattern(Regex),
+}
+
+/// An alias.
+pub struct Alias {
+    /// The URL path or the expression, as written.
+    pub written: Vec<u8>,
+    /// How it is compared.
+    pub location: Location,
+    /// File or directory; with `$1` and the like for a pattern.
+    pub target: Vec<u8>,
+    /// Its options.
+    pub settings: Settings,
+}
+
+impl Alias {
+    /// The file for a URL path, `None` when the alias does not apply. The pool is for httpd's substitution.
+    #[must_use]
+    pub fn file(&self, uri: &[u8], pool: Pool<'_>) -> Option<Vec<u8>> {
+        match &self.location {
+            Location::Prefix => alias::file(uri, &self.written, &self.target),
+            Location::Pattern(regex) => {
+                let captures = regex.captures(uri)?;
+                let mut file = captures.substitute(pool, &self.target).filter(|file| !file.is_empty())?;
+                let end = captures.range(0)?.end;
+                file.extend_from_slice(uri.get(end..).unwrap_or_default());
+                Some(file)
+            }
+        }
+    }
+
+    /// The alias for the analysis of where aliases lead. Looks whether the target is a directory, as every file in it is an
+    /// application of its own then.
+    #[must_use]
+    pub fn lead(&self) -> Lead {
+        use std::os::unix::ffi::OsStrExt;
+        let pattern = matches!(self.location, Location::Pattern(_));
+        let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&self.target));
+        let several = (pattern && self.target.iter().any(|byte| matches!(byte, b'$' | b'&')))
+            || self.target.ends_with(b"/")
+            || path.is_dir();
+        Lead {
+            location: self.written.clone(),
+            pattern,
+            target: self.target.clone(),
+            several,
+            group: self.settings.process_group.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Alias {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (written, target) = (self.written.escape_ascii(), self.target.escape_ascii());
+        write!(f, "Alias({written} -> {target}, {:?})", self.settings)
+    }
+}

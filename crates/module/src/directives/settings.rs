@@ -1,0 +1,65 @@
+//! Directives that hold for requests, at server level or in a section: `WSGIProcessGroup` and its kin.
+
+use httpd::{Outcome, Scope};
+
+use super::shown;
+use crate::hooks::Wsgi;
+use crate::routing::Settings;
+use crate::routing::expand::{Callable, Template};
+use crate::routing::leads::Section;
+
+pub(super) fn process_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
+    let group = template(scope.name(), word)?;
+    if let Some(path) = scope.section() {
+        let section = Section { path: path.to_vec(), group: group.clone() };
+        scope.server().config::<Wsgi>().add_section(section);
+    }
+    put(scope, |settings| settings.process_group = Some(group))
+}
+
+pub(super) fn application_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
+    let group = template(scope.name(), word)?;
+    put(scope, |settings| settings.application_group = Some(group))
+}
+
+pub(super) fn callable_object(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
+    let callable = Callable::parse(word).map_err(|reason| {
+        let word = shown(word);
+        format!(
+            "WSGICallableObject \"{word}\" {reason}: write the name of the application in the script, such as application, or \
+             %{{ENV:NAME}}"
+        )
+    })?;
+    put(scope, |settings| settings.callable = Some(callable))
+}
+
+pub(super) fn pass_authorization(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
+    put(scope, |settings| settings.pass_authorization = Some(on))
+}
+
+pub(super) fn chunked_request(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
+    put(scope, |settings| settings.chunked_request = Some(on))
+}
+
+pub(super) fn request_buffering(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
+    put(scope, |settings| settings.buffering = Some(on))
+}
+
+fn template(name: &str, word: &[u8]) -> Result<Template, String> {
+    Template::parse(word).map_err(|reason| {
+        let word = shown(word);
+        format!(
+            "{name} \"{word}\" {reason}: write a name, %{{GLOBAL}}, %{{SERVER}}, %{{HOST}}, %{{RESOURCE}} or %{{ENV:NAME}}"
+        )
+    })
+}
+
+/// Stores in the section where there is one, else in the server.
+fn put(scope: &mut Scope<'_, Wsgi>, store: impl FnOnce(&mut Settings)) -> Outcome {
+    if scope.section().is_some() {
+        store(&mut scope.dir_config().settings);
+    } else {
+        store(&mut scope.server_config()?.settings);
+    }
+    Ok(())
+}
