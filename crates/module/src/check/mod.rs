@@ -1,0 +1,210 @@
+//! From the directives of all servers to resolved process groups, and every mistake that can be found without serving.
+//!
+//! `apache2 -t` fails for every mistake. A start or restart fails for mistakes that only root can make (names, users, options); what
+//! a site's user can break by himself (virtual environment, script) is logged by the supervisor, so that one site cannot keep
+//! httpd from starting.
+
+mod accounts;
+mod trial;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use httpd::{Level, Parent, RunMode};
+use spec::options::ServerFacts;
+
+use crate::config::{Declared, ServerConfig};
+use crate::groups::Resolved;
+use crate::hooks::Wsgi;
+use crate::routing::leads::{self, ServerLeads};
+use accounts::{Databases, FileSystem};
+
+/// What the configuration means on this machine.
+#[derive(Debug, Default)]
+pub struct Resolution {
+    /// The groups, in the order of the configuration.
+    pub groups: Vec<Resolved>,
+    /// Sentences about mistakes that forbid a start.
+    pub mistakes: Vec<String>,
+    /// Sentences about mistakes that break single requests; they fail `apache2 -t` only.
+    pub doubts: Vec<String>,
+    /// Sentences worth knowing.
+    pub notices: Vec<String>,
+}
+
+/// Whether this process can become somebody else.
+#[must_use]
+pub fn is_root() -> bool {
+    uzers::get_effective_uid() == 0
+}
+
+/// uid of httpd's children.
+#[must_use]
+pub fn children_uid() -> u32 {
+    if is_root() { httpd::apache_user().uid } else { uzers::get_effective_uid() }
+}
+
+/// The check after the configuration is read, also under `apache2 -t`.
+///
+/// # Errors
+/// The last mistake, after the others were printed.
+pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
+    let mut resolution = resolve(parent);
+    if httpd::run_mode() == RunMode::ConfigTest {
+        let notices = std::mem::take(&mut resolution.notices);
+        notices.iter().for_each(|notice| httpd::startup_notice(notice));
+        let doubts = std::mem::take(&mut resolution.doubts);
+        resolution.mistakes.extend(doubts);
+        if resolution.mistakes.is_empty() && !resolution.groups.is_empty() {
+            resolution.mistakes.extend(trial::run(parent, &resolution.groups));
+        }
+    }
+    let Some(last) = resolution.mistakes.pop() else { return Ok(()) };
+    resolution.mistakes.iter().for_each(|mistake| httpd::startup_notice(mistake));
+    Err(last)
+}
+
+/// Resolves every declared group.
+#[must_use]
+pub fn resolve(parent: &Parent<'_>) -> Resolution {
+    let main = parent.server().config::<Wsgi>();
+    let leads: Vec<ServerLeads> = parent.servers().map(|server| server.config::<Wsgi>().leads()).collect();
+    let mut resolution = Resolution::default();
+    let mut ignored = Vec::new();
+    for server in parent.servers() {
+        let config = server.config::<Wsgi>();
+        // A virtual host without directives of ours shares the main server's value.
+        if server.is_virtual() && std::ptr::eq(config, main) {
+            continue;
+        }
+        let facts = facts(&server, main);
+        for declared in &config.declared {
+            if !facts.root && declared.draft.names_account() {
+                ignored.push(declared.draft.name.clone());
+            }
+            resolution.add(declared, &facts, &leads);
+        }
+    }
+    resolution.notices.extend(account_notice(&ignored));
+    resolution.look_at_aliases(main, &leads);
+    if let Err(reason) = check_paths(parent, main, &resolution.groups) {
+        resolution.mistakes.push(reason);
+    }
+    resolution
+}
+
+fn facts(server: &httpd::Server<'_>, main: &ServerConfig) -> ServerFacts {
+    let user = httpd::apache_user();
+    let name = if server.is_virtual() { server.hostname().unwrap_or_default() } else { b"" };
+    ServerFacts {
+        root: is_root(),
+        uid: children_uid(),
+        gid: user.gid,
+        timeout: server.timeout(),
+        python_home: main.global.python_home.clone(),
+        server: String::from_utf8_lossy(name).into_owned(),
+    }
+}
+
+fn account_notice(groups: &[String]) -> Option<String> {
+    let names = groups.join(", ");
+    (!groups.is_empty()).then(|| {
+        format!(
+            "WSGI1303: the web server was not started by root, so user=, group= and supplementary-groups= of WSGIDaemonProcess have \
+             no effect (process groups: {names}): workers run as the user who started it"
+        )
+    })
+}
+
+impl Resolution {
+    fn add(&mut self, declared: &Declared, facts: &ServerFacts, servers: &[ServerLeads]) {
+        let destination = leads::destination(servers, declared.draft.name.as_bytes());
+        let mut roots = Vec::with_capacity(destination.roots.len());
+        for root in destination.roots {
+            match String::from_utf8(root) {
+                Ok(root) => roots.push(PathBuf::from(root)),
+                Err(error) => {
+                    let path = error.as_bytes().escape_ascii().to_string();
+                    self.mistakes.push(format!(
+                        "WSGIScriptAlias: the path {path} is not UTF-8: name the script through a link that is"
+                    ));
+                }
+            }
+        }
+        match declared.draft.resolve(facts, &Databases, &FileSystem, roots) {
+            Ok(definition) => {
+                self.groups.push(Resolved { definition, sole_application: destination.sole });
+            }
+            Err(error) => self.mistakes.push(format!("{error} ({}:{})", declared.file, declared.line)),
+        }
+    }
+
+    /// Groups that nobody declares, and aliases that lead to none.
+    fn look_at_aliases(&mut self, main: &ServerConfig, servers: &[ServerLeads]) {
+        let declared: BTreeSet<&[u8]> = main.global.names.iter().map(|(name, _)| name.as_bytes()).collect();
+        for name in leads::used_names(servers) {
+            if !declared.contains(name.as_slice()) {
+                let name = name.escape_ascii();
+                self.doubts.push(format!(
+                    "WSGI1304: process group {name} is used by WSGIProcessGroup or process-group=, but no WSGIDaemonProcess \
+                     declares it: declare it or correct the name; requests for it are answered 500"
+                ));
+            }
+        }
+        for alias in leads::without_group(servers) {
+            let alias = alias.escape_ascii();
+            self.notices.push(format!(
+                "WSGI1305: WSGIScriptAlias {alias} leads to no process group, and this version of mod_wsgi-rs does not run \
+                 applications in the web server itself: its requests are answered 500; add WSGIProcessGroup NAME or \
+                 process-group=NAME"
+            ));
+        }
+    }
+
+    /// Writes what a start should say.
+    pub fn log(&self, parent: &Parent<'_>) {
+        self.notices.iter().for_each(|text| parent.log().write(Level::Notice, text.as_bytes()));
+        self.doubts.iter().for_each(|text| parent.log().write(Level::Error, text.as_bytes()));
+    }
+}
+
+/// The directory for the sockets of the process `pid`.
+///
+/// # Errors
+/// When httpd cannot say where its run-time directory is.
+pub fn socket_directory(parent: &Parent<'_>, main: &ServerConfig, pid: u32) -> Result<PathBuf, String> {
+    let usual = || {
+        let path = httpd::runtime_dir_relative(parent.pconf(), b"wsgi")?;
+        String::from_utf8(path).ok().map(PathBuf::from)
+    };
+    let prefix = main.global.socket_prefix.clone().or_else(usual).ok_or_else(|| {
+        "WSGISocketPrefix: httpd's DefaultRuntimeDir is no valid path: write WSGISocketPrefix /run/NAME/wsgi".to_owned()
+    })?;
+    let mut path = prefix.into_os_string();
+    path.push(format!(".{pid}"));
+    Ok(PathBuf::from(path))
+}
+
+/// Longest path of a socket: `sun_path` of unix(7) less its final NUL.
+const LONGEST_PATH: usize = 107;
+/// Process ids are below 4194304 (proc(5), `pid_max`).
+const LONGEST_PID: u32 = 4_000_000;
+
+/// Whether every socket's path fits, whatever this server's process id will be.
+fn check_paths(parent: &Parent<'_>, main: &ServerConfig, groups: &[Resolved]) -> Result<(), String> {
+    let directory = socket_directory(parent, main, LONGEST_PID)?;
+    for Resolved { definition, .. } in groups {
+        let file = spec::group::socket_file_name(&definition.name, definition.processes - 1);
+        let path = directory.join(file);
+        let length = path.as_os_str().len();
+        if length > LONGEST_PATH {
+            return Err(format!(
+                "WSGISocketPrefix: the path {} for a socket of process group {} has {length} bytes, and {LONGEST_PATH} are \
+                 possible: write a shorter WSGISocketPrefix, such as /run/wsgi",
+                path.display(),
+                definition.name,
+            ));
+        }
+    }
+    Ok(())
+}
