@@ -27,6 +27,17 @@ pub struct GroupHandle {
     /// Who may have called `listen` on a socket of the group (`SO_PEERCRED` of a connected client): the supervisor's uid.
     /// Anything else is not ours, whatever its path says.
     pub listener_uid: u32,
+    /// Whether the group serves exactly one application, so that the main interpreter is its default.
+    pub sole_application: bool,
+}
+
+/// A process group as the configuration defines it, before anything is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The definition.
+    pub definition: ProcessGroup,
+    /// See [`GroupHandle::sole_application`].
+    pub sole_application: bool,
 }
 
 impl GroupHandle {
@@ -50,18 +61,18 @@ impl Groups {
     /// # Errors
     /// When the shared memory cannot be mapped.
     pub fn new(
-        definitions: Vec<ProcessGroup>,
+        resolved: Vec<Resolved>,
         socket_directory: &Path,
         listener_uid: u32,
         children_limit: usize,
     ) -> std::io::Result<Self> {
         let mut first_slot = 0;
-        let mut handles = Vec::with_capacity(definitions.len());
-        for definition in definitions {
+        let mut handles = Vec::with_capacity(resolved.len());
+        for Resolved { definition, sole_application } in resolved {
             let file = |slot| socket_directory.join(spec::group::socket_file_name(&definition.name, slot));
             let sockets: Vec<PathBuf> = (0..definition.processes).map(file).collect();
             let slots = sockets.len();
-            handles.push(GroupHandle { definition, sockets, first_slot, listener_uid });
+            handles.push(GroupHandle { definition, sockets, first_slot, listener_uid, sole_application });
             first_slot += slots;
         }
         let counters = SharedCounters::new(crate::admission::cells_needed(children_limit, first_slot))?;

@@ -1,0 +1,143 @@
+//! What the parent keeps across configurations, though this module is unloaded in between: the supervisor's process number, the
+//! channel to it, and every listening socket, so that a supervisor that dies refuses no connection.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use httpd::Retained;
+use serde::{Deserialize, Serialize};
+use spec::control::ListenerName;
+
+const NAME: &std::ffi::CStr = c"mod_wsgi-rs supervisor";
+/// Slot of the channel; listeners have those from 1 on.
+const CHANNEL: usize = 0;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record {
+    /// The process that owns all of this.
+    parent: u32,
+    /// The supervisor; 0 for none.
+    supervisor: i32,
+    /// Number of the last configuration.
+    generation: u64,
+    /// The listener in each slot, from slot 1 on.
+    listeners: Vec<Option<ListenerName>>,
+    /// The longest `shutdown-timeout` of the groups in force, in seconds.
+    shutdown_limit: u64,
+}
+
+/// The kept state.
+pub(super) struct Kept {
+    memory: Retained,
+    record: Record,
+}
+
+impl Kept {
+    /// Opens what is kept; empty at the first start.
+    ///
+    /// # Errors
+    /// A sentence when httpd's memory of it belongs to another version of this module.
+    pub(super) fn open() -> Result<Self, String> {
+        let memory = Retained::open(NAME).ok_or(
+            "mod_wsgi was replaced by a version that cannot take over its running workers: stop httpd and start it again",
+        )?;
+        // What another version wrote is not read: it starts anew.
+        let record = serde_json::from_slice(&memory.bytes()).unwrap_or_default();
+        Ok(Self { memory, record })
+    }
+
+    /// Whether this process owns the state; httpd's children inherit a copy.
+    pub(super) fn is_mine(&self) -> bool {
+        self.record.parent == std::process::id()
+    }
+
+    /// The supervisor's process number; `None` when none is running.
+    pub(super) fn supervisor(&self) -> Option<i32> {
+        (self.record.supervisor != 0).then_some(self.record.supervisor)
+    }
+
+    /// A descriptor of the channel to the running supervisor.
+    pub(super) fn channel(&self) -> Option<OwnedFd> {
+        self.memory.descriptor(CHANNEL).ok().flatten()
+    }
+
+    /// Number of the next configuration.
+    pub(super) fn next_generation(&mut self) -> Result<u64, String> {
+        self.record.generation += 1;
+        self.save()?;
+        Ok(self.record.generation)
+    }
+
+    /// Remembers a started supervisor.
+    pub(super) fn set_supervisor(&mut self, pid: i32, channel: OwnedFd) -> Result<(), String> {
+        (self.record.supervisor, self.record.parent) = (pid, std::process::id());
+        self.memory.keep_descriptor(CHANNEL, channel).map_err(|error| not_kept(&error))?;
+        self.save()
+    }
+
+    /// Forgets the supervisor, not its listeners.
+    pub(super) fn forget_supervisor(&mut self) -> Result<(), String> {
+        self.record.supervisor = 0;
+        drop(self.memory.take_descriptor(CHANNEL));
+        self.save()
+    }
+
+    /// The listeners with new descriptors of them.
+    pub(super) fn listeners(&self) -> Vec<(ListenerName, OwnedFd)> {
+        let slots = self.record.listeners.iter().enumerate();
+        slots
+            .filter_map(|(slot, name)| {
+                let descriptor = self.memory.descriptor(slot + 1).ok().flatten()?;
+                Some((name.clone()?, descriptor))
+            })
+            .collect()
+    }
+
+    /// Keeps listeners that the supervisor has bound; of those kept before, the ones that are still `wanted` stay.
+    pub(super) fn update_listeners(
+        &mut self,
+        bound: Vec<(ListenerName, OwnedFd)>,
+        wanted: impl Fn(&ListenerName) -> bool,
+    ) -> Result<(), String> {
+        for (slot, name) in self.record.listeners.iter_mut().enumerate() {
+            let replaced = |name: &ListenerName| bound.iter().any(|(new, _)| new == name);
+            if name.take_if(|name| !wanted(name) || replaced(name)).is_some() {
+                drop(self.memory.take_descriptor(slot + 1));
+            }
+        }
+        for (name, descriptor) in bound {
+            let free = self.record.listeners.iter().position(Option::is_none);
+            let slot = free.unwrap_or(self.record.listeners.len());
+            self.memory.keep_descriptor(slot + 1, descriptor).map_err(|error| not_kept(&error))?;
+            match self.record.listeners.get_mut(slot) {
+                Some(place) => *place = Some(name),
+                None => self.record.listeners.push(Some(name)),
+            }
+        }
+        self.save()
+    }
+
+    /// The longest `shutdown-timeout` of the groups in force.
+    pub(super) fn shutdown_limit(&self) -> Duration {
+        Duration::from_secs(self.record.shutdown_limit)
+    }
+
+    /// Remembers the longest `shutdown-timeout`; saved with the next change.
+    pub(super) fn set_shutdown_limit(&mut self, limit: Duration) {
+        self.record.shutdown_limit = limit.as_secs();
+    }
+
+    /// Closes everything in this process.
+    pub(super) fn close(&mut self) {
+        self.memory.close_descriptors();
+    }
+
+    fn save(&mut self) -> Result<(), String> {
+        let bytes = serde_json::to_vec(&self.record).map_err(|error| not_kept(&error))?;
+        self.memory.set_bytes(&bytes).map_err(|error| not_kept(&error))
+    }
+}
+
+fn not_kept(error: &dyn std::fmt::Display) -> String {
+    format!("mod_wsgi cannot keep its sockets for the next configuration: {error}")
+}

@@ -1,0 +1,269 @@
+//! The parent's side of the supervisor: started, told the configuration, watched, replaced when it dies, stopped with httpd.
+//!
+//! ```text
+//! start, graceful, restart   put_in_force: start it if none runs, Define, wait for Defined
+//! supervisor dies            died: start another with the listeners that the parent kept, Define again
+//! httpd stops                the configuration's pool is cleared: Stop, wait within the groups' time-outs
+//! ```
+
+mod deaths;
+mod kept;
+mod launch;
+mod talk;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use httpd::{ChildEvent, ChildStatus, Level, Mpm, Parent};
+use spec::Definitions;
+use spec::control::ListenerName;
+
+pub use deaths::Deaths;
+use kept::Kept;
+use talk::NotDefined;
+
+use crate::admission::Ledger;
+use crate::check;
+use crate::companions::Companions;
+use crate::generation::Generation;
+use crate::groups::{Groups, Resolved};
+use crate::hooks::Wsgi;
+
+/// The supervisor answers a definition within this time: it binds sockets and forks, and waits for nothing.
+const ANSWER: Duration = Duration::from_secs(10);
+/// What a stop may take beyond the longest shutdown-timeout.
+const STOP_MARGIN: Duration = Duration::from_secs(2);
+/// `ServerTokens` and the start line of the error log show it.
+const COMPONENT: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_VERSION"));
+
+/// What the supervisor is told.
+///
+/// # Errors
+/// A sentence.
+pub fn definitions(
+    parent: &Parent<'_>,
+    groups: &[Resolved],
+    companions: &Companions,
+    generation: u64,
+) -> Result<Definitions, String> {
+    let main = parent.server().config::<Wsgi>();
+    Ok(Definitions {
+        generation,
+        httpd_uid: check::children_uid(),
+        socket_directory: check::socket_directory(parent, main, std::process::id())?,
+        httpd_version: httpd::httpd_version(),
+        runtime: companions.runtime.clone(),
+        groups: groups.iter().map(|group| group.definition.clone()).collect(),
+    })
+}
+
+/// Puts the configuration in force: at a start, a graceful restart and a restart.
+///
+/// # Errors
+/// A sentence; httpd does not start, or ends.
+pub fn put_in_force(parent: &Parent<'_>) -> Result<(), String> {
+    httpd::add_version_component(parent.pconf(), COMPONENT);
+    let resolution = check::resolve(parent);
+    resolution.log(parent);
+    if let Some(mistake) = resolution.mistakes.first() {
+        return Err(mistake.clone());
+    }
+    let mut kept = Kept::open()?;
+    if resolution.groups.is_empty() && kept.supervisor().is_none() {
+        // Nothing to serve and nothing to end: requests are told what is missing.
+        return install(parent, resolution.groups, &mut kept);
+    }
+    httpd::notice_children_at_once(parent.pconf());
+    install(parent, resolution.groups, &mut kept)?;
+    let parent_pid = std::process::id();
+    parent.pconf().on_cleanup(move || {
+        // Children run the pool's cleanups too when they exit; a restart clears the pool and goes on.
+        if std::process::id() == parent_pid && httpd::is_exiting() {
+            stop();
+        }
+    });
+    define(parent, &mut kept)
+}
+
+/// Makes the generation that requests are served under.
+fn install(parent: &Parent<'_>, resolved: Vec<Resolved>, kept: &mut Kept) -> Result<(), String> {
+    let main = parent.server().config::<Wsgi>();
+    let companions = if resolved.is_empty() { Companions::default() } else { Companions::find()? };
+    let definitions = definitions(parent, &resolved, &companions, kept.next_generation()?)?;
+    let children = usize::try_from(Mpm::query().max_children).unwrap_or(usize::MAX);
+    let listener_uid = if check::is_root() { 0 } else { check::children_uid() };
+    let groups = Groups::new(resolved, &definitions.socket_directory, listener_uid, children)
+        .map_err(|error| format!("the memory for counting requests cannot be mapped: {error}"))?;
+    let generation = Arc::new(Generation {
+        groups,
+        restrict_embedded: main.global.restrict_embedded.unwrap_or(false),
+        definitions,
+        companions,
+        deaths: Mutex::default(),
+    });
+    parent.servers().for_each(|server| server.config::<Wsgi>().set_generation(&generation));
+    Ok(())
+}
+
+/// Has the running supervisor, or else a new one, take the definitions.
+fn define(parent: &Parent<'_>, kept: &mut Kept) -> Result<(), String> {
+    let Some(generation) = parent.server().config::<Wsgi>().generation() else { return Ok(()) };
+    if let (Some(pid), Some(channel)) = (kept.supervisor(), kept.channel()) {
+        match tell(parent, generation, kept, &channel, Vec::new()) {
+            Ok(()) => {
+                watch(parent, pid);
+                return Ok(());
+            }
+            Err(NotDefined::Gone(error)) => {
+                let text = format!(
+                    "WSGI1307: wsgi-supervisor (process {pid}) does not answer ({error}): another one is started"
+                );
+                parent.log().write(Level::Error, text.as_bytes());
+                kept.forget_supervisor()?;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    launch(parent, generation, kept)
+}
+
+/// Starts a supervisor and tells it everything.
+fn launch(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept) -> Result<(), String> {
+    let log = parent.server().error_log_fd().ok().flatten();
+    let started = launch::start(&generation.companions.supervisor, log)?;
+    let channel = started.channel.try_clone().map_err(|error| format!("wsgi-supervisor: {error}"))?;
+    kept.set_supervisor(started.pid, started.channel)?;
+    watch(parent, started.pid);
+    let listeners = kept.listeners();
+    tell(parent, generation, kept, &channel, listeners).map_err(|error| error.to_string())
+}
+
+fn tell(
+    parent: &Parent<'_>,
+    generation: &Generation,
+    kept: &mut Kept,
+    channel: &OwnedFd,
+    listeners: Vec<(ListenerName, OwnedFd)>,
+) -> Result<(), NotDefined> {
+    let definitions = &generation.definitions;
+    let wanted = |name: &ListenerName| {
+        definitions.groups.iter().any(|group| group.name == name.group && name.slot < group.processes)
+    };
+    let listeners = listeners.into_iter().filter(|(name, _)| wanted(name)).collect();
+    let deadline = Instant::now() + ANSWER;
+    let bound = talk::define(channel.as_fd(), definitions, listeners, error_logs(parent), deadline)?;
+    let longest = definitions.groups.iter().map(|group| group.timeouts.shutdown).max();
+    kept.set_shutdown_limit(longest.unwrap_or_default());
+    kept.update_listeners(bound, wanted).map_err(|reason| NotDefined::Gone(std::io::Error::other(reason)))
+}
+
+/// The error log of each group: that of the server which declares it.
+fn error_logs(parent: &Parent<'_>) -> Vec<(String, OwnedFd)> {
+    let main = parent.server();
+    let mut logs = Vec::new();
+    for server in parent.servers() {
+        let config = server.config::<Wsgi>();
+        if server.is_virtual() && std::ptr::eq(config, main.config::<Wsgi>()) {
+            continue;
+        }
+        for declared in &config.declared {
+            let own = server.error_log_fd().ok().flatten();
+            if let Some(log) = own.or_else(|| main.error_log_fd().ok().flatten()) {
+                logs.push((declared.draft.name.clone(), log));
+            }
+        }
+    }
+    logs
+}
+
+fn watch(parent: &Parent<'_>, pid: i32) {
+    parent.watch_child(pid, move |parent, event| {
+        if let ChildEvent::Died { status } = event {
+            died(parent, pid, status);
+        }
+    });
+}
+
+/// The supervisor has died: httpd's parent has reaped it.
+fn died(parent: &Parent<'_>, pid: i32, status: i32) {
+    use std::os::unix::process::ExitStatusExt;
+    let forgotten = Kept::open().and_then(|mut kept| match kept.supervisor() == Some(pid) {
+        true => kept.forget_supervisor().map(|()| true),
+        false => Ok(false),
+    });
+    match forgotten {
+        Ok(true) => {
+            let status = std::process::ExitStatus::from_raw(status);
+            again(parent, &format!("WSGI1308: wsgi-supervisor (process {pid}) has ended: {status}"));
+        }
+        Ok(false) => {}
+        Err(reason) => parent.log().write(Level::Error, reason.as_bytes()),
+    }
+}
+
+/// Says what happened and starts another supervisor, now or later.
+fn again(parent: &Parent<'_>, what: &str) {
+    let Some(generation) = parent.server().config::<Wsgi>().generation() else { return };
+    let wait = generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+    let when = match wait.as_secs() {
+        0 => "now".to_owned(),
+        seconds => format!("in about {seconds} seconds, as this happens too often"),
+    };
+    let text = format!("{what}: another one is started {when}; its workers finish what they have begun");
+    parent.log().write(Level::Error, text.as_bytes());
+    restart_if_due(parent);
+}
+
+/// Starts another supervisor if the last has died and it is time. Called by httpd's parent about every ten seconds too.
+pub fn restart_if_due(parent: &Parent<'_>) {
+    let Some(generation) = parent.server().config::<Wsgi>().generation() else { return };
+    if !generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).take_due(Instant::now()) {
+        return;
+    }
+    let started = Kept::open().and_then(|mut kept| match kept.supervisor() {
+        None => launch(parent, generation, &mut kept),
+        Some(_) => Ok(()),
+    });
+    if let Err(reason) = started {
+        // A supervisor that was started but took no definition ends by itself when its channel closes.
+        let _ = Kept::open().and_then(|mut kept| kept.forget_supervisor());
+        parent.log().write(Level::Error, format!("WSGI1309: {reason}").as_bytes());
+        generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+    }
+}
+
+/// httpd ends: the supervisor stops its workers. Bounded by the longest shutdown-timeout.
+fn stop() {
+    let Ok(mut kept) = Kept::open() else { return };
+    let Some(channel) = kept.channel().filter(|_| kept.is_mine()) else { return };
+    let deadline = Instant::now() + kept.shutdown_limit() + STOP_MARGIN;
+    if let Err(error) = talk::stop(channel.as_fd(), deadline) {
+        let text =
+            format!("WSGI1310: wsgi-supervisor was told to stop: {error}; its workers end by themselves");
+        httpd::Log::process().write(Level::Warn, text.as_bytes());
+    }
+    kept.close();
+}
+
+/// A child of httpd has nothing to do with the supervisor: it closes what it has inherited.
+pub fn forget_in_child() {
+    httpd::stop_noticing_children();
+    // With -X the parent itself serves, and keeps what it owns.
+    if let Ok(mut kept) = Kept::open()
+        && !kept.is_mine()
+    {
+        kept.close();
+    }
+}
+
+/// A child of httpd that has ended gives back the worker slots it held.
+pub fn child_changed(parent: &Parent<'_>, status: ChildStatus) {
+    let ChildStatus::Exited { pid, .. } = status else { return };
+    let (Some(generation), Ok(pid)) = (parent.server().config::<Wsgi>().generation(), u32::try_from(pid))
+    else {
+        return;
+    };
+    let groups = &generation.groups;
+    Ledger::new(groups.cells(), groups.children_limit(), groups.slots()).take_back(pid);
+}
