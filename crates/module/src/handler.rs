@@ -1,0 +1,137 @@
+//! The front half of a request: mapping its path to a script, the checks before anything is sent, and the plan for the relay.
+
+use httpd::{Answer, Level, PathInfo, Request};
+
+use crate::generation::Generation;
+use crate::groups::RequestPlan;
+use crate::hooks::Wsgi;
+use crate::refusal::{Asked, Refusal};
+use crate::routing::Settings;
+use crate::routing::expand::Facts;
+use crate::routing::path;
+
+/// The handler's name, as mod_wsgi's, for `SetHandler` and `AddHandler`.
+const HANDLER: &[u8] = b"wsgi-script";
+/// The same as a media type.
+const MEDIA_TYPE: &[u8] = b"application/x-httpd-wsgi";
+/// Set by mod_alias and us: the handler comes from an alias, which permits execution.
+const FORCED: &std::ffi::CStr = c"alias-forced-type";
+/// Number of the alias in its server's list.
+const ALIAS: &std::ffi::CStr = c"mod_wsgi.alias";
+
+/// Maps the path through the first alias that matches it.
+///
+/// Only the file's name is set: httpd's own walk finds the script in it, applies sections and symbolic-link options, and splits off
+/// the path info.
+pub fn translate(request: &mut Request<'_>) -> Answer {
+    let Some(uri) = request.uri().filter(|uri| uri.starts_with(b"/")) else { return Answer::Declined };
+    let aliases = &request.server_config::<Wsgi>().aliases;
+    let pool = request.pool();
+    let found = aliases.iter().enumerate().find_map(|(n, alias)| alias.file(uri, pool).map(|file| (n, file)));
+    let Some((number, file)) = found else { return Answer::Declined };
+    request.set_filename(&file);
+    request.set_handler(HANDLER);
+    request.notes().set(FORCED.to_bytes(), HANDLER);
+    request.notes().set(ALIAS.to_bytes(), number.to_string().as_bytes());
+    Answer::Ok
+}
+
+/// Answers a request for a WSGI script.
+pub fn handle(request: &mut Request<'_>) -> Answer {
+    if !matches!(request.handler(), Some(HANDLER | MEDIA_TYPE)) {
+        return Answer::Declined;
+    }
+    let settings = settings(request);
+    let Some(generation) = Generation::of(request) else { return Answer::Declined };
+    let outcome = asked(request, &settings).check().and_then(|()| plan(request, &settings, generation));
+    match outcome {
+        Ok(plan) => crate::relay::serve(request, &plan),
+        Err(refusal) => {
+            let script = request.filename().unwrap_or_default().escape_ascii();
+            let line = format!("[script {script}] {refusal}");
+            request.log().write(Level::Error, line.as_bytes());
+            Answer::Status(refusal.status())
+        }
+    }
+}
+
+/// The settings in force: the alias's, then the section's, then the server's.
+fn settings(request: &Request<'_>) -> Settings {
+    let server = request.server_config::<Wsgi>();
+    let below = request.dir_config::<Wsgi>().settings.over(&server.settings);
+    let number =
+        request.notes().get(ALIAS).and_then(|text| std::str::from_utf8(text).ok()?.parse::<usize>().ok());
+    let alias = number.and_then(|number| server.aliases.get(number)).filter(|_| is_aliased(request));
+    alias.map_or(below.clone(), |alias| alias.settings.over(&below))
+}
+
+fn is_aliased(request: &Request<'_>) -> bool {
+    request.notes().get(FORCED) == Some(HANDLER)
+}
+
+/// What the checks need to know.
+fn asked<'r>(request: &Request<'r>, settings: &Settings) -> Asked<'r> {
+    let headers = request.headers_in();
+    Asked {
+        executable: is_aliased(request) || request.allows_exec_cgi(),
+        file: request.file().kind,
+        path_info_rejected: request.path_info_rule() == PathInfo::Reject
+            && request.path_info().is_some_and(|info| !info.is_empty()),
+        transfer_encoding: headers.get(c"Transfer-Encoding"),
+        chunked_allowed: settings.chunked_request.unwrap_or(false),
+        content_length: headers.get(c"Content-Length"),
+        body_limit: request.limit_request_body(),
+    }
+}
+
+fn plan<'g>(
+    request: &Request<'_>,
+    settings: &Settings,
+    generation: &'g Generation,
+) -> Result<RequestPlan<'g>, Refusal> {
+    let (uri, info) = (request.uri().unwrap_or_default(), request.path_info().unwrap_or_default());
+    let script_name = path::script_name(uri, info);
+    let variable = |name: &[u8]| variable(request, name);
+    let facts = Facts {
+        server_name: request.server().hostname().unwrap_or_default(),
+        host: request.hostname(),
+        port: request.server_port(),
+        script_name: &script_name,
+        variable: &variable,
+    };
+    let name = settings.process_group(&facts);
+    if name.is_empty() {
+        return Err(if generation.restrict_embedded {
+            Refusal::EmbeddedForbidden
+        } else {
+            Refusal::Embedded
+        });
+    }
+    let Some(group) = generation.groups.find(&name) else {
+        return Err(Refusal::UnknownGroup(name.escape_ascii().to_string()));
+    };
+    let declared_in = group.definition.server.as_bytes();
+    if !declared_in.is_empty() && declared_in != facts.server_name {
+        let (group, server) = (group.definition.name.clone(), group.definition.server.clone());
+        return Err(Refusal::ForeignGroup { group, server });
+    }
+    Ok(RequestPlan {
+        groups: &generation.groups,
+        group,
+        application_group: settings.application_group(&facts, group.sole_application),
+        callable: settings.callable(&facts),
+        path_info: path::collapse(info),
+        script: request.filename().unwrap_or_default().to_vec(),
+        pass_authorization: settings.pass_authorization.unwrap_or(false),
+        buffering: settings.buffering.unwrap_or(true),
+        script_name,
+    })
+}
+
+/// A note, a variable of the request or one of the process, in this order.
+fn variable(request: &Request<'_>, name: &[u8]) -> Option<Vec<u8>> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let of_request = request.notes().get(name).or_else(|| request.subprocess_env().get(name));
+    let of_process = || std::env::var_os(std::ffi::OsStr::from_bytes(name)).map(OsStringExt::into_vec);
+    of_request.map(<[u8]>::to_vec).or_else(of_process)
+}

@@ -1,0 +1,71 @@
+//! The module as httpd sees it: its hooks, in which order they run, and what each hands over to.
+
+use httpd::{Answer, Child, ChildStatus, Hooks, Module, ModuleRecord, Order, Parent, Position, Request};
+
+use crate::config::{DirConfig, ServerConfig};
+use crate::directives::DIRECTIVES;
+use crate::{check, handler, supervise};
+
+/// The module.
+#[derive(Debug)]
+pub struct Wsgi;
+
+// The names are mod_wsgi's, so that LoadModule lines and <IfModule mod_wsgi.c> go on working.
+httpd::module!(pub wsgi_module: Wsgi, file: c"mod_wsgi.c", directives: DIRECTIVES);
+
+impl Module for Wsgi {
+    type Server = ServerConfig;
+    type Dir = DirConfig;
+
+    fn record() -> &'static ModuleRecord<Self> {
+        &wsgi_module
+    }
+
+    fn register(hooks: &mut Hooks<'_, Self>) {
+        hooks.check_config(Order::at(Position::Middle));
+        hooks.post_config(Order::at(Position::Middle));
+        hooks.child_init(Order::at(Position::Middle));
+        hooks.child_status(Order::at(Position::Middle));
+        hooks.monitor(Order::at(Position::Middle));
+        // An Alias written for part of an application's URLs (static files) must win over WSGIScriptAlias /, and home
+        // directories and mass virtual hosts map what nobody else did.
+        hooks.translate_name(Order {
+            position: Position::Middle,
+            after: &[c"mod_alias.c"],
+            before: &[c"mod_userdir.c", c"mod_vhost_alias.c"],
+        });
+        hooks.handler(Order::at(Position::Middle));
+    }
+
+    fn check_config(parent: &Parent<'_>) -> Result<(), String> {
+        check::configuration(parent)
+    }
+
+    fn post_config(parent: &Parent<'_>) -> Result<(), String> {
+        if httpd::config_test() || httpd::is_first_pass() {
+            return Ok(());
+        }
+        supervise::put_in_force(parent)
+    }
+
+    fn child_init(child: &Child<'_>) {
+        supervise::forget_in_child();
+        crate::relay::start_child(child);
+    }
+
+    fn child_status(parent: &Parent<'_>, status: ChildStatus) {
+        supervise::child_changed(parent, status);
+    }
+
+    fn monitor(parent: &Parent<'_>) {
+        supervise::restart_if_due(parent);
+    }
+
+    fn translate_name(request: &mut Request<'_>) -> Answer {
+        handler::translate(request)
+    }
+
+    fn handler(request: &mut Request<'_>) -> Answer {
+        handler::handle(request)
+    }
+}

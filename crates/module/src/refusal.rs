@@ -1,0 +1,201 @@
+//! The checks before a request is sent to a worker, as a pure function, and the sentences of those that fail.
+
+use httpd::FileType;
+use thiserror::Error;
+
+/// What is known about a request for a WSGI script.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// An alias or `Options ExecCGI` permits to run the file.
+    pub executable: bool,
+    /// What is at the file's path.
+    pub file: FileType,
+    /// `AcceptPathInfo Off`, and there is some.
+    pub path_info_rejected: bool,
+    /// The header.
+    pub transfer_encoding: Option<&'a [u8]>,
+    /// `WSGIChunkedRequest`.
+    pub chunked_allowed: bool,
+    /// The header.
+    pub content_length: Option<&'a [u8]>,
+    /// `LimitRequestBody` in bytes.
+    pub body_limit: Option<u64>,
+}
+
+/// Why a request is answered without a worker. Codes are those of mod_wsgi where the condition is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Not executable.
+    #[error(
+        "WSGI0134: nothing permits to run this file: map it with WSGIScriptAlias, or write Options +ExecCGI for its directory"
+    )]
+    NotExecutable,
+    /// Not there.
+    #[error(
+        "WSGI0135: there is no such file, or the web server's user cannot see it: check the path in WSGIScriptAlias and that \
+         every directory above the file lets the web server's user pass"
+    )]
+    Missing,
+    /// A directory.
+    #[error(
+        "WSGI0136: this is a directory, not a WSGI script: name a script in the URL, or the script itself in WSGIScriptAlias"
+    )]
+    Directory,
+    /// `AcceptPathInfo Off`.
+    #[error("WSGI0137: AcceptPathInfo Off forbids the path behind the script")]
+    PathInfo,
+    /// Not chunked.
+    #[error(
+        "WSGI0138: the request has a Transfer-Encoding other than chunked, which nothing here can decode"
+    )]
+    TransferEncoding,
+    /// Chunked.
+    #[error("WSGI0139: the request body has no Content-Length: WSGIChunkedRequest On accepts such bodies")]
+    Chunked,
+    /// Not a number.
+    #[error("WSGI0141: the request's Content-Length is not a whole number")]
+    ContentLength,
+    /// Larger than `LimitRequestBody`.
+    #[error("WSGI1301: the request body of {length} bytes is larger than LimitRequestBody {limit}")]
+    TooLarge {
+        /// `Content-Length`.
+        length: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// No process group, and `WSGIRestrictEmbedded On`.
+    #[error(
+        "WSGI0143: no process group is configured for this request, and WSGIRestrictEmbedded On forbids to run it in the web \
+         server itself: declare a group with WSGIDaemonProcess NAME and send the request there with WSGIProcessGroup NAME"
+    )]
+    EmbeddedForbidden,
+    /// No process group.
+    #[error(
+        "WSGI1302: no process group is configured for this request, and this version of mod_wsgi-rs does not run applications in \
+         the web server itself: declare a group with WSGIDaemonProcess NAME and send the request there with WSGIProcessGroup NAME"
+    )]
+    Embedded,
+    /// A name without a group.
+    #[error(
+        "WSGI0151: there is no process group named {0}: declare it with WSGIDaemonProcess, or correct the name in \
+         WSGIProcessGroup or process-group="
+    )]
+    UnknownGroup(String),
+    /// A group of another virtual host.
+    #[error(
+        "WSGI0152: process group {group} is declared in the virtual host {server} and serves only that: declare it outside of \
+         <VirtualHost> to share it"
+    )]
+    ForeignGroup {
+        /// The group.
+        group: String,
+        /// `ServerName`.
+        server: String,
+    },
+}
+
+impl Refusal {
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NotExecutable | Self::Directory => 403,
+            Self::Missing | Self::PathInfo => 404,
+            Self::TransferEncoding => 501,
+            Self::Chunked => 411,
+            Self::ContentLength => 400,
+            Self::TooLarge { .. } => 413,
+            Self::EmbeddedForbidden | Self::Embedded | Self::UnknownGroup(_) | Self::ForeignGroup { .. } => {
+                500
+            }
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The checks, in mod_wsgi's order.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if !self.executable {
+            return Err(Refusal::NotExecutable);
+        }
+        match self.file {
+            FileType::Missing => return Err(Refusal::Missing),
+            FileType::Directory => return Err(Refusal::Directory),
+            FileType::Regular | FileType::Other => {}
+        }
+        if self.path_info_rejected {
+            return Err(Refusal::PathInfo);
+        }
+        if let Some(coding) = self.transfer_encoding {
+            if !coding.eq_ignore_ascii_case(b"chunked") {
+                return Err(Refusal::TransferEncoding);
+            }
+            if !self.chunked_allowed {
+                return Err(Refusal::Chunked);
+            }
+        }
+        let Some(text) = self.content_length else { return Ok(()) };
+        let length = number(text).ok_or(Refusal::ContentLength)?;
+        match self.body_limit {
+            Some(limit) if length > limit => Err(Refusal::TooLarge { length, limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Digits only (RFC 9110, 8.6), no sign, no space.
+fn number(text: &[u8]) -> Option<u64> {
+    let text =
+        std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Asked<'static> {
+        Asked {
+            executable: true,
+            file: FileType::Regular,
+            path_info_rejected: false,
+            transfer_encoding: None,
+            chunked_allowed: false,
+            content_length: Some(b"10"),
+            body_limit: Some(10),
+        }
+    }
+
+    fn status(asked: &Asked<'_>) -> u16 {
+        asked.check().map_or_else(|refusal| refusal.status(), |()| 200)
+    }
+
+    #[test]
+    fn each_check_has_its_status() {
+        assert_eq!(status(&good()), 200);
+        assert_eq!(status(&Asked { executable: false, ..good() }), 403);
+        assert_eq!(status(&Asked { file: FileType::Missing, ..good() }), 404);
+        assert_eq!(status(&Asked { file: FileType::Directory, ..good() }), 403);
+        assert_eq!(status(&Asked { path_info_rejected: true, ..good() }), 404);
+        assert_eq!(status(&Asked { transfer_encoding: Some(b"gzip"), ..good() }), 501);
+        assert_eq!(status(&Asked { transfer_encoding: Some(b"Chunked"), ..good() }), 411);
+        let chunked = Asked { transfer_encoding: Some(b"chunked"), chunked_allowed: true, ..good() };
+        assert_eq!(status(&chunked), 200);
+        assert_eq!(status(&Asked { content_length: Some(b"11"), ..good() }), 413);
+        assert_eq!(status(&Asked { content_length: Some(b"11"), body_limit: None, ..good() }), 200);
+        for bad in [&b"-1"[..], b"+1", b"1 ", b"1,1", b"", b"0x1", b"99999999999999999999"] {
+            assert_eq!(status(&Asked { content_length: Some(bad), ..good() }), 400, "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_sentence_has_a_code() {
+        for refusal in [Refusal::Missing, Refusal::Embedded, Refusal::UnknownGroup("x".into())] {
+            let text = refusal.to_string();
+            assert!(text.starts_with("WSGI") && text[4..8].bytes().all(|b| b.is_ascii_digit()), "{text}");
+        }
+    }
+}
