@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 
 /// No file is longer.
 const LINES: usize = 450;
-/// The crates that may hold unsafe blocks. Everything else, programs and tests included, forbids them.
+/// The crates that may hold unsafe blocks. The libraries and programs of all others forbid them.
 const UNSAFE: [&str; 6] = ["httpd-sys", "httpd", "python", "unix", "module", "runtime"];
 
 /// A source file of the repository.
@@ -85,6 +85,11 @@ pub fn check_roots(workspace: &Workspace, sources: &[Source]) -> Vec<String> {
             continue;
         }
         for target in package["targets"].as_array().into_iter().flatten() {
+            let kinds: Vec<&str> =
+                target["kind"].as_array().into_iter().flatten().filter_map(|k| k.as_str()).collect();
+            if kinds.iter().any(|kind| ["test", "bench", "example", "custom-build"].contains(kind)) {
+                continue;
+            }
             let Some(path) = target["src_path"].as_str() else { continue };
             let root = format!("{}/", workspace.root.display());
             let path = path.strip_prefix(&root).unwrap_or(path);
