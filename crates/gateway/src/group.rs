@@ -60,6 +60,7 @@ pub(crate) struct Keys {
     pub(crate) cgi_path_info: Stored,
     pub(crate) start_response: Stored,
     pub(crate) close: Stored,
+    pub(crate) buffer: Stored,
 }
 
 impl Keys {
@@ -82,6 +83,7 @@ impl Keys {
             cgi_path_info: key("PATH_INFO")?,
             start_response: key("start_response")?,
             close: key("close")?,
+            buffer: key("buffer")?,
         })
     }
 }

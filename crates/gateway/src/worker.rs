@@ -12,7 +12,7 @@ use crate::config::{Outcome, Request};
 use crate::environ::{self, KeyCache};
 use crate::exchange::{Exchange, Level, WriteError};
 use crate::gateway::Gateway;
-use crate::group::Group;
+use crate::group::{Group, InPython};
 use crate::input::Input;
 use crate::log::{self, RequestLog};
 use crate::response::Response;
@@ -201,10 +201,17 @@ fn call<'py>(
     // Destructors of the application's objects still belong to the request.
     drop(environ);
     log.unbind(py);
-    if errors.is_unshared() {
+    if is_reusable(&errors, python) {
         cache.errors = Some(Errors { stream: errors.store(), log });
     }
     Ok(ending)
+}
+
+/// Whether the application kept neither the stream nor the binary one below, and did not take them apart.
+fn is_reusable(errors: &Object<'_>, python: &InPython) -> bool {
+    let buffer = || errors.attr_by(&python.keys.buffer.get(errors.py()));
+    // The stream and the handle here refer to the buffer.
+    errors.references() == 1 && buffer().is_ok_and(|buffer| buffer.references() == 2)
 }
 
 /// The callable of the script; `None` when there is none, which is logged.

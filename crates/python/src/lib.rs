@@ -5,6 +5,7 @@ mod args;
 mod attach;
 mod build;
 mod class;
+mod container;
 mod error;
 mod extension;
 mod fd;

@@ -3,7 +3,7 @@
 import importlib.machinery
 import importlib.util
 import os
-import sys
+import shutil
 import tempfile
 import textwrap
 
@@ -25,6 +25,10 @@ def load(path):
     os.mkdir(HOME)
     os.mkdir(LIBRARY)
     gateway.start(3, [LIBRARY], HOME)
+
+
+def clean():
+    shutil.rmtree(DIRECTORY)
 
 
 def script(source):

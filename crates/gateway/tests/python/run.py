@@ -37,6 +37,10 @@ def main():
     if not ended:
         failed += 1
         stdout.write("FAILED: not all interpreters ended\n")
+    if not word and not os.path.exists(os.path.join(kit.DIRECTORY, "atexit")):
+        failed += 1
+        stdout.write("FAILED: atexit functions of the sub-interpreter did not run\n")
+    kit.clean()
     stdout.write(f"{count} tests, {failed} failed, Python {sys.version.split()[0]}\n")
     sys.exit(1 if failed else 0)
 

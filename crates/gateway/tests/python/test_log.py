@@ -20,7 +20,8 @@ def test_lines():
         return []
         """
     )
-    assert r.log == ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "gr\u20ac?", "no end"], r.log
+    # A line feed anywhere in a text makes TextIOWrapper flush all of it (line_buffering), as in mod_wsgi.
+    assert r.log == ["one", "two", "th", "ree", "four", "five", "six", "seven", "eight", "nine", "ten", "gr\u20ac?", "no end"], r.log
     assert set(r.levels) == {"Error"}
 
 
@@ -75,6 +76,28 @@ def test_errors_stream_is_reused_only_when_nobody_kept_it():
     assert first.body == again.body and again.log == ["here"]
     serve(path, env={"QUERY_STRING": "keep"})
     assert serve(path).body != first.body
+
+
+def test_errors_stream_that_was_taken_apart_is_not_used_again():
+    path = script(
+        """
+        kept = []
+        def application(environ, start_response):
+            start_response('200 OK', [])
+            errors = environ['wsgi.errors']
+            errors.write('here\\n')
+            query = environ['QUERY_STRING']
+            if query == 'detach': kept.append(errors.detach())
+            if query == 'buffer': kept.append(errors.buffer)
+            if query == 'close': errors.close()
+            for stream in kept[:-1]:
+                try: stream.write(b'wrong request\\n')
+                except RuntimeError: pass
+            return []
+        """
+    )
+    for query in ("", "detach", "", "buffer", "", "close", "", ""):
+        assert serve(path, env={"QUERY_STRING": query}).log == ["here"], query
 
 
 def test_output_outside_of_requests_goes_to_descriptor_2():
