@@ -1,6 +1,5 @@
 //! Starts the real `wsgi-supervisor` with a channel and fake workers, in a private directory. Waits on conditions; everything
 //! that was started is gone after `Drop`.
-#![allow(dead_code, reason = "each test program uses its own part of the kit")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -132,13 +131,22 @@ impl Supervisor {
 
     /// Starts it through `wrapper` (such as strace), after the shell has done `before`.
     pub fn start_with(place: &Place, wrapper: &[&str], before: &str) -> Self {
+        Self::start_all(place, Path::new(PROGRAM), wrapper, before)
+    }
+
+    /// Starts a copy of the program through `wrapper`.
+    pub fn start_program(place: &Place, program: &Path, wrapper: &[&str]) -> Self {
+        Self::start_all(place, program, wrapper, "")
+    }
+
+    fn start_all(place: &Place, program: &Path, wrapper: &[&str], before: &str) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let log = place.path("error.log");
         let file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let process = Command::new("sh")
             .args(["-c", &format!("{before}\nexec \"$0\" \"$@\" 3<&0 </dev/null")])
             .args(wrapper)
-            .arg(PROGRAM)
+            .arg(program)
             .stdin(OwnedFd::from(theirs))
             .stdout(file.try_clone().unwrap())
             .stderr(file)

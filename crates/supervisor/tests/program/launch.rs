@@ -1,11 +1,9 @@
 //! What a worker process is given and who it is, seen from /proc while fake workers run.
 
-mod kit;
-
 use std::fs;
 use std::os::unix::net::UnixStream;
 
-use kit::{Place, Supervisor, UID, group, is_root, needs, status, wait_for};
+use crate::kit::{Place, Supervisor, UID, group, is_root, needs, status, wait_for};
 
 #[test]
 fn pd_4_pd_6_pd_7_pd_10_pd_11_worker_is_who_it_should_be() {
@@ -94,7 +92,7 @@ fn pd_11_pd_13_stdin_umask_home_and_limits() {
     let text = format!(
         "cat > {0}/stdin\numask > {0}/umask\npwd > {0}/pwd\nulimit -d > {0}/data\n{1}sleep 100 & wait",
         out.display(),
-        kit::READY
+        crate::kit::READY
     );
     let mut site = group("site", &place.script("worker", &text));
     site.umask = Some(0o027);
@@ -111,14 +109,34 @@ fn pd_11_pd_13_stdin_umask_home_and_limits() {
 }
 
 #[test]
+fn pd_2_home_and_python_that_the_user_may_not_use_end_the_launch() {
+    if !needs("root", is_root()) {
+        return;
+    }
+    let place = Place::new();
+    let closed = place.path("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mut homeless = group("homeless", &place.good_worker());
+    homeless.home = Some(closed.clone());
+    fs::copy(place.good_worker(), closed.join("python")).unwrap();
+    let unreadable = group("unreadable", &closed.join("python"));
+    let supervisor = Supervisor::start(&place);
+    supervisor.define(&place.definitions(vec![homeless, unreadable]));
+    supervisor.wait_for_log("entering its working directory (chdir) failed: Permission denied");
+    supervisor.wait_for_log("executing its Python (execve) failed: Permission denied");
+    assert!(!supervisor.log().contains("WSGI1001"), "{}", supervisor.log());
+}
+
+#[test]
 fn me_2_worker_shares_no_writable_memory_and_reads_its_configuration() {
     let place = Place::new();
     let out = place.writable("out");
     let text = format!(
         "cat <&3 > {0}/config\n(echo x >&3) 2>/dev/null || echo refused > {0}/refused\n{1}{2}",
         out.display(),
-        kit::READY,
-        kit::UNTIL_DRAINED
+        crate::kit::READY,
+        crate::kit::UNTIL_DRAINED
     );
     let supervisor = Supervisor::start(&place);
     supervisor.define(&place.definitions(vec![group("site", &place.script("worker", &text))]));

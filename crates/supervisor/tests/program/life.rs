@@ -1,14 +1,12 @@
 //! What happens over time: crashes, roll-over, the end of the supervisor, of its parent, of a group.
 
-mod kit;
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kit::{Place, READY, Supervisor, UNTIL_DRAINED, group, is_alive, kill, wait_for};
+use crate::kit::{Place, READY, Supervisor, UNTIL_DRAINED, group, is_alive, kill, wait_for};
 use rustix::process::Signal;
 use spec::control::ToSupervisor;
 use spec::group::socket_file_name;
@@ -148,10 +146,10 @@ fn ki_3_listeners_survive_the_supervisor() {
     UnixStream::connect(&path).unwrap();
     wait_for("the worker's end (its lifeline is gone)", || !is_alive(worker));
     let second = Supervisor::start(&place);
-    let new = second.try_define(&definitions, &kit::attachments(&listeners)).unwrap();
+    let new = second.try_define(&definitions, &crate::kit::attachments(&listeners)).unwrap();
     assert!(new.is_empty(), "the listener was adopted");
     let adopted = second.wait_for_workers(1)[0];
-    let inode = rustix::fs::fstat(&listeners[&kit::listener("site", 0)]).unwrap().st_ino;
+    let inode = rustix::fs::fstat(&listeners[&crate::kit::listener("site", 0)]).unwrap().st_ino;
     assert_eq!(
         fs::read_link(format!("/proc/{adopted}/fd/4")).unwrap().to_str().unwrap(),
         format!("socket:[{inode}]")
@@ -164,8 +162,8 @@ fn ki_3_a_wrong_listener_is_not_adopted() {
     let supervisor = Supervisor::start(&place);
     let definitions = place.definitions(vec![group("site", &place.good_worker())]);
     let (stream, _peer) = UnixStream::pair().unwrap();
-    let wrong = std::collections::BTreeMap::from([(kit::listener("site", 0), stream.into())]);
-    let new = supervisor.try_define(&definitions, &kit::attachments(&wrong)).unwrap();
+    let wrong = std::collections::BTreeMap::from([(crate::kit::listener("site", 0), stream.into())]);
+    let new = supervisor.try_define(&definitions, &crate::kit::attachments(&wrong)).unwrap();
     assert_eq!(new.len(), 1, "a new one was bound");
     supervisor.wait_for_log("WSGI1011");
 }
@@ -181,9 +179,9 @@ fn ki_2_nothing_outlives_the_parent() {
     let mut parent = Supervisor::start_with(&place, &["sh", "-c", "\"$0\" 3<&3 & wait"], "");
     parent.define(&definitions);
     let supervisor = parent.workers()[0];
-    wait_for("workers", || kit::children(supervisor).len() == 2);
+    wait_for("workers", || crate::kit::children(supervisor).len() == 2);
     parent.wait_for_log("'stubborn' is ready");
-    let workers = kit::children(supervisor);
+    let workers = crate::kit::children(supervisor);
     let start = Instant::now();
     kill(parent.pid(), Signal::KILL);
     parent.wait();
@@ -255,7 +253,7 @@ fn a_moved_socket_directory_gets_new_listeners() {
 
 #[test]
 fn pd_5_definitions_that_would_run_workers_as_root_are_refused() {
-    if !kit::needs("root", kit::is_root()) {
+    if !crate::kit::needs("root", crate::kit::is_root()) {
         return;
     }
     let place = Place::new();
@@ -283,7 +281,7 @@ fn hd_10_output_of_workers_goes_escaped_to_their_groups_log() {
     let log = place.path("site.log");
     let file = fs::File::create(&log).unwrap();
     let definitions = place.definitions(vec![group("site", &place.script("talks", &text))]);
-    supervisor.try_define(&definitions, &[kit::log_attachment("site", &file)]).unwrap();
+    supervisor.try_define(&definitions, &[crate::kit::log_attachment("site", &file)]).unwrap();
     let read = || {
         let mut text = String::new();
         fs::File::open(&log).unwrap().read_to_string(&mut text).unwrap();
@@ -303,7 +301,7 @@ fn hd_10_output_of_workers_goes_escaped_to_their_groups_log() {
 #[test]
 fn lg_4_a_python_without_the_runtime_says_so() {
     let python = std::path::Path::new("/usr/bin/python3");
-    if !kit::needs("/usr/bin/python3", python.exists()) {
+    if !crate::kit::needs("/usr/bin/python3", python.exists()) {
         return;
     }
     let place = Place::new();
@@ -316,14 +314,14 @@ fn lg_4_a_python_without_the_runtime_says_so() {
 
 #[test]
 fn started_by_hand_it_says_one_sentence() {
-    let output = Command::new(kit::PROGRAM).output().unwrap();
+    let output = Command::new(crate::kit::PROGRAM).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
         text.contains("is started by Apache's mod_wsgi, not by hand") && text.lines().count() == 1,
         "{text}"
     );
-    let output = Command::new(kit::PROGRAM).arg("--nonsense").output().unwrap();
+    let output = Command::new(crate::kit::PROGRAM).arg("--nonsense").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 
@@ -332,7 +330,7 @@ fn messages_that_are_none_are_refused_with_a_sentence() {
     let place = Place::new();
     let supervisor = Supervisor::start(&place);
     let channel = supervisor.channel.as_ref().unwrap();
-    unix::channel::send(channel, b"{\"Nonsense\":1}", &[], kit::soon()).unwrap();
-    let answer = unix::channel::receive(channel, kit::soon()).unwrap().unwrap();
+    unix::channel::send(channel, b"{\"Nonsense\":1}", &[], crate::kit::soon()).unwrap();
+    let answer = unix::channel::receive(channel, crate::kit::soon()).unwrap().unwrap();
     assert!(String::from_utf8(answer.bytes).unwrap().contains("install both from the same version"));
 }
