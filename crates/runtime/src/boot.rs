@@ -199,7 +199,9 @@ fn prepare_python(py: Attached<'_>) -> Result<(), BootError> {
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-        let text = panic.payload_as_str().unwrap_or("no text");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
         log::line(&format!("internal error of the WSGI worker{place}: {text}; please report it"));
     }));
 }

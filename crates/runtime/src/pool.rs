@@ -164,7 +164,7 @@ impl Pool {
         if table.idle.len() <= index {
             table.idle.resize_with(index + 1, || None);
         }
-        let Some(slot) = table.idle.get_mut(index) else { return None };
+        let slot = table.idle.get_mut(index)?;
         // In the table first: the event may come before this call returns. The lock is held meanwhile, so that the
         // number stays this connection's.
         let link = slot.insert(link);

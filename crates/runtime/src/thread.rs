@@ -83,10 +83,10 @@ impl RequestThread<'_> {
                     }
                 }
             }
-            if let Some(link) = self.shared.pool.park(link) {
-                if link.last_look() == LastLook::Request {
-                    self.attend_last(link);
-                }
+            if let Some(link) = self.shared.pool.park(link)
+                && link.last_look() == LastLook::Request
+            {
+                self.attend_last(link);
             }
             return;
         }

@@ -1,0 +1,91 @@
+//! Who the worker is, and what its programs inherit.
+
+use kit::{need, skip};
+use spec::worker::{Failure, Report};
+
+use crate::harness::Wish;
+
+fn refused(mut wish: Wish, change: impl FnOnce(&mut Wish)) -> String {
+    change(&mut wish);
+    let mut worker = wish.launch();
+    assert_eq!(worker.report(), Some(Report::Failed(Failure::Identity)), "{}", worker.errors());
+    assert_eq!(worker.wait().0.code(), Some(1));
+    worker.errors()
+}
+
+#[test]
+fn pd_3_a_worker_with_another_identity_leaves_at_once() {
+    if !kit::users::am_root() {
+        skip!("only root can start a worker as somebody else");
+    }
+    let said = refused(Wish::new(), |wish| wish.configured.as_mut().unwrap().uid += 1);
+    assert!(said.contains("runs with uids"), "{said}");
+    let said = refused(Wish::new(), |wish| wish.configured.as_mut().unwrap().gid += 1);
+    assert!(said.contains("runs with gids"), "{said}");
+    let said = refused(Wish::new(), |wish| wish.configured.as_mut().unwrap().groups = vec![4]);
+    assert!(said.contains("supplementary groups none instead of 4"), "{said}");
+}
+
+#[test]
+fn pd_3_root_is_refused() {
+    if !kit::users::am_root() {
+        skip!("only root can start a worker as root");
+    }
+    let said = refused(Wish::new(), |wish| wish.account = None);
+    assert!(said.contains("runs as root") && said.contains("user="), "{said}");
+    let said = refused(Wish::new(), |wish| (wish.account, wish.configured) = (None, None));
+    assert!(said.contains("runs as root"), "{said}");
+}
+
+#[test]
+fn pd_10_every_thread_has_the_same_identity() {
+    let worker = Wish::new().start();
+    worker.get("/hello");
+    let mut seen = std::collections::BTreeSet::new();
+    for task in std::fs::read_dir(format!("/proc/{}/task", worker.pid)).unwrap() {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let lines = status.lines().filter(|line| {
+            ["Uid:", "Gid:", "Groups:", "NoNewPrivs:", "CapEff:", "SigBlk:"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        });
+        seen.insert(lines.collect::<Vec<_>>().join("\n"));
+    }
+    assert_eq!(seen.len(), 1, "{seen:?}");
+}
+
+#[test]
+fn fd_2_programs_of_the_site_inherit_nothing() {
+    let worker = Wish::new().start();
+    // What a program started here inherits comes from whoever runs the tests.
+    let ours = kit::run(std::process::Command::new("/bin/ls").arg("/proc/self/fd")).unwrap();
+    assert_eq!(worker.get("/descriptors"), ours);
+}
+
+#[test]
+fn pr_2_ps_shows_the_display_name() {
+    let worker = Wish::new().start();
+    let shown = worker.seen().command_line();
+    assert_eq!(shown.trim_matches(['\0', ' ']), "(wsgi:tests)");
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", worker.pid)).unwrap();
+    assert_eq!(name.trim(), "(wsgi:tests)");
+}
+
+#[test]
+fn programs_and_forks_of_the_site_can_be_terminated() {
+    let worker = Wish::new().start();
+    assert_eq!(worker.get("/terminate"), "-15");
+    assert_eq!(worker.get("/fork"), "15");
+    assert_eq!(worker.get("/hello"), "hello\n");
+}
+
+#[test]
+fn a_broken_configuration_is_one_sentence() {
+    let mut wish = Wish::new();
+    wish.threads = u32::MAX;
+    wish.python = need!(kit::Python::default_for_tests()).executable;
+    let mut worker = wish.launch();
+    assert_eq!(worker.report(), Some(Report::Failed(Failure::System)), "{}", worker.errors());
+    assert_eq!(worker.wait().0.code(), Some(1));
+    assert!(worker.errors().contains("threads="), "{}", worker.errors());
+}
