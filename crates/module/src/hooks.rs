@@ -48,9 +48,8 @@ impl Module for Wsgi {
         supervise::put_in_force(parent)
     }
 
-    fn child_init(child: &Child<'_>) {
+    fn child_init(_child: &Child<'_>) {
         supervise::forget_in_child();
-        crate::relay::start_child(child);
     }
 
     fn child_status(parent: &Parent<'_>, status: ChildStatus) {

@@ -143,6 +143,17 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Whether a filter stands in the output that works on content, such as compression: it may need the whole body of a
+    /// response even when only the head is sent (HEAD).
+    pub fn has_content_filter(&self) -> bool {
+        // SAFETY: the request and its filters are live; each filter has a record, which lives as long as the
+        // configuration.
+        unsafe {
+            let first = (*self.raw()).output_filters.as_ref().and_then(|filter| filter.frec.as_ref());
+            first.is_some_and(|record| record.ftype < sys::AP_FTYPE_PROTOCOL)
+        }
+    }
+
     /// The value of a variable of mod_ssl; `None` without mod_ssl or without a value.
     pub fn ssl_variable(&self, name: &str) -> Option<&'r [u8]> {
         SslVariables::lookup(self, name)

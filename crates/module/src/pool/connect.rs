@@ -94,7 +94,13 @@ pub(super) mod tests {
             timeouts,
             roots: Vec::new(),
         };
-        GroupHandle { definition, sockets: vec![path.to_owned()], first_slot: 1, listener_uid, sole_application: true }
+        GroupHandle {
+            definition,
+            sockets: vec![path.to_owned()],
+            first_slot: 1,
+            listener_uid,
+            sole_application: true,
+        }
     }
 
     fn directory() -> PathBuf {

@@ -122,12 +122,13 @@ fn send(connection: &OwnedFd, request: &Outgoing<'_>) -> Result<(), Failure> {
                 attached = &[];
             }
             Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => match stream::wait([(connection.as_fd(), Interest::Write)], request.silence)
-                {
-                    Ok(true) => {}
-                    Ok(false) => return Err(Failure::Silent(request.silence)),
-                    Err(error) => return Err(Failure::Connection(error)),
-                },
+                ErrorKind::WouldBlock => {
+                    match stream::wait([(connection.as_fd(), Interest::Write)], request.silence) {
+                        Ok(true) => {}
+                        Ok(false) => return Err(Failure::Silent(request.silence)),
+                        Err(error) => return Err(Failure::Connection(error)),
+                    }
+                }
                 ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => return Err(Failure::Reset),
                 _ => return Err(Failure::Connection(error)),
             },

@@ -207,7 +207,8 @@ impl<'a, C: Client> Exchange<'a, C> {
 
     fn data(&mut self, place: Place) -> Result<(), Failure> {
         let room = self.account(place.len() as u64);
-        let fits = room.map_or(place.len(), |room| place.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
+        let fits =
+            room.map_or(place.len(), |room| place.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
         if fits > 0 && self.is_wanted() {
             self.parts.push(Part::Data(place.start..place.start + fits));
         }
@@ -257,9 +258,7 @@ impl<'a, C: Client> Exchange<'a, C> {
 
     fn end(&self) -> Result<Ended, Failure> {
         match self.length() {
-            Some(announced) if self.seen != announced => {
-                Err(Failure::Length { sent: self.seen, announced })
-            }
+            Some(announced) if self.seen != announced => Err(Failure::Length { sent: self.seen, announced }),
             _ => Ok(Ended::Response),
         }
     }

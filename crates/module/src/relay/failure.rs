@@ -206,18 +206,23 @@ impl Failure {
 const RETRY_AFTER: u32 = 2;
 
 const SPACE: &str = "Free some space there, or lower LimitRequestBody.";
-const TEMP: &str = "Apache's user must be able to write there; TMPDIR in Apache's environment names another directory.";
+const TEMP: &str =
+    "Apache's user must be able to write there; TMPDIR in Apache's environment names another directory.";
 const BUSY: &str = "All threads of the group are busy: look for slow requests, or raise processes= or threads= (or \
                     listen-backlog= to let more requests wait).";
-const DOWN: &str = "The worker is starting, or fails to start: the lines of the supervisor and of the worker say why.";
-const FOREIGN: &str = "Nothing was sent to it. Find out who could write to the socket's directory, and restart Apache.";
-const ROOTS: &str = "A worker loads only scripts that a WSGIScriptAlias or WSGIScriptAliasMatch leads to its group: add one.";
+const DOWN: &str =
+    "The worker is starting, or fails to start: the lines of the supervisor and of the worker say why.";
+const FOREIGN: &str =
+    "Nothing was sent to it. Find out who could write to the socket's directory, and restart Apache.";
+const ROOTS: &str =
+    "A worker loads only scripts that a WSGIScriptAlias or WSGIScriptAliasMatch leads to its group: add one.";
 const VERSIONS: &str = "mod_wsgi.so and _wsgi_runtime.abi3.so are of different versions: install both, then stop and start \
                         Apache.";
 const REPORT: &str = "This should not happen: please report it with this line.";
 const CRASH: &str = "The supervisor's line about the worker says with which signal or status it ended; often it is a C \
                      extension, memory-limit= or the kernel's OOM killer.";
-const SILENT: &str = "Look for a request that hangs, or raise socket-timeout= of the group or Timeout of the server.";
+const SILENT: &str =
+    "Look for a request that hangs, or raise socket-timeout= of the group or Timeout of the server.";
 const HOSTILE: &str = "Code in the worker writes to the connection past mod_wsgi, or mod_wsgi has a bug; nothing of it was \
                        passed on.";
 const LENGTH: &str = "Let the application send the length it announces, or not announce one.";

@@ -1,6 +1,17 @@
-//! scratch
-pub mod client; pub mod exchange; pub mod failure; pub mod inbox; pub mod upload; pub mod deliver;
-pub use failure::{Failure, printable};
-pub use deliver::Line;
+//! A request's way to a worker and back, once it is decided which group serves it. The order is: gather the body, write the frame,
+//! reserve a thread of a worker, send, pass on the answer. `exchange` and `deliver` know no httpd; `apache` is its side.
+
+mod apache;
+mod client;
+mod deliver;
+mod exchange;
+mod failure;
+mod inbox;
+mod serve;
 #[cfg(test)]
 mod tests;
+mod upload;
+
+pub use deliver::Line;
+pub use failure::{Failure, Owner, Stage, Verdict, printable};
+pub use serve::serve;

@@ -229,6 +229,10 @@ fn a_file_shorter_than_announced_is_cut_and_named() {
     let mut file = unix::files::unnamed(&std::env::temp_dir()).unwrap();
     file.write_all(b"short").unwrap();
     let outcome = with_files(&[file.as_fd()], FilePart { offset: 1, length: 100 });
-    assert!(matches!(outcome.result, Err((Failure::Length { sent: 4, announced: 100 }, _))), "{:?}", outcome.result);
+    assert!(
+        matches!(outcome.result, Err((Failure::Length { sent: 4, announced: 100 }, _))),
+        "{:?}",
+        outcome.result
+    );
     assert!(outcome.client.logs[0].1.contains("a file that has 4 left"));
 }

@@ -1,0 +1,102 @@
+//! The environ of a request, straight from httpd's request record into the frame for the worker. httpd's own
+//! `ap_add_cgi_vars` is not used: it runs a sub-request for PATH_TRANSLATED, and sets more than applications should see.
+
+mod encode;
+mod names;
+
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use httpd::{PassAuth, Request};
+use wire::{Body, RequestEncoder, RequestFields, WireError};
+
+pub use encode::{Facts, Redirect, encode};
+
+use crate::groups::RequestPlan;
+
+/// Writes the whole request frame.
+///
+/// # Errors
+/// [`WireError::TooLong`]; what is in `out` is then of no use.
+pub fn write_frame(
+    request: &Request<'_>,
+    plan: &RequestPlan<'_>,
+    body: Body<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), WireError> {
+    let variables = request.subprocess_env();
+    let fields = RequestFields {
+        https: variables.get(c"HTTPS").is_some_and(names::is_on) || request.connection().is_https(),
+        request_start: microseconds(request.request_time()),
+        queue_start: microseconds(SystemTime::now()),
+        application_group: &plan.application_group,
+        script: &plan.script,
+        callable: &plan.callable,
+    };
+    let mut frame = RequestEncoder::new(out, &fields)?;
+    encode(&mut frame, &facts(request, plan), variables.iter(), request.headers_in().iter())?;
+    frame.finish(body)
+}
+
+fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>) -> Facts<'a> {
+    let connection = request.connection();
+    let (local, remote) = (connection.local(), request.useragent());
+    let pass_auth = request.cgi_pass_auth() == PassAuth::On;
+    Facts {
+        method: request.method().unwrap_or_default(),
+        protocol: request.protocol().unwrap_or_default(),
+        request_line: request.the_request().unwrap_or_default(),
+        query: request.args().unwrap_or_default(),
+        scheme: request.scheme(),
+        server_software: server_software(),
+        server_name: request.server_name(),
+        server_addr: local.ip,
+        server_port: request.server_port(),
+        server_admin: request.server().admin(),
+        remote_addr: remote.ip,
+        remote_port: remote.port,
+        remote_user: request.user(),
+        auth_type: request.auth_type(),
+        document_root: request.document_root(),
+        context_prefix: request.context_prefix(),
+        context_document_root: request.context_document_root(),
+        script_filename: &plan.script,
+        script_name: &plan.script_name,
+        path_info: &plan.path_info,
+        redirect: redirect(request),
+        handler: request.handler().unwrap_or_default(),
+        listener_host: local.ip,
+        listener_port: local.port,
+        server_pid: std::process::id(),
+        request_id: request.log_id().unwrap_or_default(),
+        connection_id: connection.log_id().unwrap_or_default(),
+        authorization: plan.pass_authorization || pass_auth,
+        proxy_authorization: pass_auth,
+        head_as_get: request.header_only() && request.has_content_filter(),
+    }
+}
+
+fn redirect<'a>(request: &Request<'a>) -> Option<Redirect<'a>> {
+    let before = request.prev()?;
+    let mut remote_user = before.user();
+    let mut earlier = before.prev();
+    while let (None, Some(request)) = (remote_user, &earlier) {
+        remote_user = request.user();
+        earlier = request.prev();
+    }
+    Some(Redirect { url: before.uri().unwrap_or_default(), query: before.args(), remote_user })
+}
+
+/// The same for all requests of a child: the configuration does not change while it lives.
+fn server_software() -> &'static [u8] {
+    static BANNER: OnceLock<Vec<u8>> = OnceLock::new();
+    BANNER.get_or_init(httpd::server_banner)
+}
+
+fn microseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The handler's second half: one request through the stages of the relay, and what an error becomes for client and log.
+
+use std::cell::Cell;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use httpd::{Answer, Body as Announced, Request};
+use wire::Body;
+
+use super::apache::{Apache, httpd_level};
+use super::client::Client;
+use super::deliver::{Outgoing, deliver};
+use super::exchange::Ended;
+use super::failure::{Failure, Stage, sentence};
+use super::inbox::Inbox;
+use crate::admission::{Group, Ledger, Limits, Refused, Reservation, Row};
+use crate::body::{self, GatherError, Gathered};
+use crate::environ;
+use crate::groups::RequestPlan;
+use crate::pool::Pool;
+
+/// What an httpd child has for all of its requests. Made with the first one: a child that serves none pays nothing.
+struct ChildState {
+    row: Row,
+    pool: Pool,
+    spool: PathBuf,
+}
+
+static CHILD: OnceLock<ChildState> = OnceLock::new();
+
+/// Buffers of a thread, kept from request to request.
+#[derive(Debug, Default)]
+struct Buffers {
+    frame: Vec<u8>,
+    body: Vec<u8>,
+    inbox: Inbox,
+}
+
+/// A frame buffer above this is not kept for the next request, in bytes.
+const KEPT: usize = 256 * 1024;
+
+thread_local! {
+    static BUFFERS: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+}
+
+/// A request that failed: why, where, and at which worker of its group (from 0).
+struct Broken {
+    failure: Failure,
+    stage: Stage,
+    worker: Option<usize>,
+}
+
+/// Answers a request with what a worker of the plan's group makes of it.
+pub fn serve(request: &mut Request<'_>, plan: &RequestPlan<'_>) -> Answer {
+    // A filter may run a sub-request that comes here again on this thread: it finds no buffers and makes its own.
+    let mut buffers = BUFFERS.take().unwrap_or_default();
+    let result = relay(request, plan, &mut buffers);
+    if buffers.frame.capacity() <= KEPT {
+        BUFFERS.set(Some(buffers));
+    }
+    match result {
+        Ok(Ended::Response) => Answer::Ok,
+        Ok(Ended::Status(status)) => Answer::Status(status),
+        Err(broken) => conclude(request, plan, &broken),
+    }
+}
+
+fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffers) -> Result<Ended, Broken> {
+    let child = CHILD.get_or_init(|| ChildState {
+        row: ledger(plan).claim(std::process::id()),
+        pool: Pool::new(plan.groups.slots()),
+        spool: std::env::temp_dir(),
+    });
+    let arriving = |failure| Broken { failure, stage: Stage::Arriving, worker: None };
+    let has_body = Announced::is_announced(request);
+    let length = announced_length(request);
+    // A client that waits for "100 Continue" is told to go on by the application's first read.
+    let streamed = has_body && (!plan.buffering || request.expecting_100());
+    let mut client = Apache::new(request);
+    let gathered = if has_body && !streamed {
+        gather(&mut client, length, child, &mut buffers.body).map_err(arriving)?
+    } else {
+        buffers.body.clear();
+        Gathered::InMemory
+    };
+    let body = match &gathered {
+        _ if streamed => Body::Stream(length),
+        Gathered::InMemory => Body::Inline(&buffers.body),
+        Gathered::InFile(_, length) => Body::File(*length),
+    };
+    buffers.frame.clear();
+    environ::write_frame(client.request(), plan, body, &mut buffers.frame)
+        .map_err(|error| arriving(Failure::RequestTooLarge(error)))?;
+    let file = match &gathered {
+        Gathered::InFile(file, _) => Some(file.as_fd()),
+        Gathered::InMemory => None,
+    };
+    let outgoing = Outgoing {
+        frame: &buffers.frame,
+        file,
+        streamed,
+        head_only: client.request().header_only(),
+        silence: plan.group.definition.timeouts.socket,
+    };
+    let reservation = reserve(plan, child.row).map_err(arriving)?;
+    let slot = reservation.slot();
+    let lane = child.pool.lane(plan.group, slot);
+    deliver(&mut client, &mut buffers.inbox, &lane, &outgoing, || drop(reservation)).map_err(
+        |(failure, stage)| {
+            let worker = Some(slot.saturating_sub(plan.group.first_slot));
+            Broken { failure, stage, worker }
+        },
+    )
+}
+
+fn ledger<'a>(plan: &RequestPlan<'a>) -> Ledger<'a> {
+    let groups = plan.groups;
+    Ledger::new(groups.cells(), groups.children_limit(), groups.slots())
+}
+
+fn reserve<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Reservation<'a>, Failure> {
+    let definition = &plan.group.definition;
+    // Each worker's backlog= is what the group lets wait, as it was where requests wait in the sockets.
+    let limits = Limits { threads: definition.threads, queue: definition.listen_backlog };
+    let group = Group { first_slot: plan.group.first_slot, slots: plan.group.slots(), limits };
+    let patience = definition.timeouts.queue.unwrap_or(definition.timeouts.socket);
+    ledger(plan).reserve(row, &group, patience).map_err(|refused| match refused {
+        Refused::QueueFull => Failure::QueueFull(limits.queue),
+        Refused::TimedOut => Failure::QueueTimeout(patience),
+    })
+}
+
+fn gather(
+    client: &mut Apache<'_, '_>,
+    length: Option<u64>,
+    child: &ChildState,
+    buffer: &mut Vec<u8>,
+) -> Result<Gathered, Failure> {
+    let read = |buffer: &mut Vec<u8>, limit: usize| client.read_body(buffer, limit, true);
+    body::gather(read, length, &child.spool, buffer).map_err(|error| match error {
+        GatherError::Client(error) => error.into(),
+        GatherError::Spool(error) => Failure::Spool { directory: child.spool.display().to_string(), error },
+    })
+}
+
+/// `Content-Length` of a request, which httpd has checked; none for chunks.
+fn announced_length(request: &Request<'_>) -> Option<u64> {
+    let headers = request.headers_in();
+    if headers.get(c"Transfer-Encoding").is_some() {
+        return None;
+    }
+    std::str::from_utf8(headers.get(c"Content-Length")?).ok()?.trim().parse().ok()
+}
+
+/// Tells the log, and the client where it can still be told.
+fn conclude(request: &mut Request<'_>, plan: &RequestPlan<'_>, broken: &Broken) -> Answer {
+    let Broken { failure, stage, worker } = broken;
+    let verdict = failure.verdict();
+    if let Some(level) = verdict.level {
+        let log = request.log();
+        let level = httpd_level(level);
+        if log.enabled(level) {
+            let line = sentence(failure, *stage, &plan.script, &plan.group.definition.name, *worker);
+            log.write(level, line.as_bytes());
+        }
+    }
+    match failure {
+        Failure::Answered => return Answer::Answered,
+        // The access log keeps the status that the application gave, if it gave one.
+        Failure::ClientGone if matches!(stage, Stage::Answering(_)) => return Answer::Ok,
+        _ => {}
+    }
+    if matches!(stage, Stage::Answering(_)) {
+        return Answer::Done;
+    }
+    if let Some(seconds) = verdict.retry_after {
+        request.err_headers_out().set(b"Retry-After", seconds.to_string().as_bytes());
+    }
+    Answer::Status(verdict.status)
+}
