@@ -38,6 +38,16 @@ pub enum SocketError {
         /// What is wrong, as a predicate.
         reason: &'static str,
     },
+    /// The directory cannot be made.
+    #[error(
+        "cannot make the directory {path:?} for sockets ({error}); the directory above it must exist and belong to the user who starts Apache: create it or set WSGISocketPrefix"
+    )]
+    NotMade {
+        /// The directory.
+        path: PathBuf,
+        /// What the kernel said.
+        error: Error,
+    },
     /// A system call failed.
     #[error("cannot {action} {path:?}: {error}")]
     System {
@@ -271,11 +281,8 @@ fn directory_fd(directory: &OwnedFd) -> BorrowedFd<'_> {
 /// Whoever may rename things in the parent could put another directory in our place.
 fn check_parent(path: &Path) -> Result<(), SocketError> {
     let parent = path.parent().filter(|_| path.is_absolute()).unwrap_or(Path::new(""));
-    let stat = rustix::fs::stat(parent).map_err(|error| SocketError::System {
-        action: "look at the directory",
-        path: parent.to_owned(),
-        error: error.into(),
-    })?;
+    let stat = rustix::fs::stat(parent)
+        .map_err(|error| SocketError::NotMade { path: path.to_owned(), error: error.into() })?;
     let (writable, sticky) = (stat.st_mode & 0o022 != 0, stat.st_mode & 0o1000 != 0);
     if writable && !sticky {
         let path = parent.to_owned();
@@ -291,7 +298,7 @@ fn own_directory(at: BorrowedFd<'_>, name: &Path, whole: &Path, mode: u32) -> Re
     };
     match rustix::fs::mkdirat(at, name, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(failed("make the directory")(error)),
+        Err(error) => return Err(SocketError::NotMade { path: whole.to_owned(), error: error.into() }),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory =

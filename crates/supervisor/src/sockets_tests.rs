@@ -81,6 +81,8 @@ fn sk_7_directory_that_others_can_write_to_is_refused() {
     std::os::unix::fs::symlink("/tmp", &path).unwrap();
     assert!(matches!(SocketDirectory::open(&path), Err(SocketError::System { .. })));
     std::fs::remove_file(&path).unwrap();
+    let nowhere = temporary.path().join("absent/wsgi.1");
+    assert!(matches!(SocketDirectory::open(&nowhere), Err(SocketError::NotMade { .. })));
     std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(SocketDirectory::open(&path), Err(SocketError::Unsafe { .. })));
 }

@@ -122,6 +122,30 @@ fn pd_3_a_way_back_to_root_is_noticed() {
 }
 
 #[test]
+fn ki_7_signals_go_through_pidfds_only() {
+    if !possible() {
+        return;
+    }
+    let place = Place::new();
+    let trace = place.path("trace");
+    let calls = "trace=kill,tkill,tgkill,pidfd_send_signal";
+    let wrapper = ["strace", "-o", trace.to_str().unwrap(), "-e", calls];
+    let mut supervisor = Supervisor::start_with(&place, &wrapper, "");
+    let stubborn =
+        place.script("stubborn", &format!("trap '' TERM\n{}while :; do sleep 1; done", crate::kit::READY));
+    let mut site = group("site", &stubborn);
+    site.timeouts.shutdown = std::time::Duration::from_millis(100);
+    supervisor.define(&place.definitions(vec![site]));
+    supervisor.wait_for_log("WSGI1001");
+    supervisor.channel = None;
+    supervisor.wait();
+    let trace = fs::read_to_string(trace).unwrap();
+    assert!(trace.contains("SIGTERM") && trace.contains("SIGKILL"), "{trace}");
+    let other = trace.lines().find(|line| line.contains("kill(") && !line.contains(", 0)"));
+    assert_eq!(other, None);
+}
+
+#[test]
 fn sk_2_there_is_no_moment_with_wider_rights() {
     if !possible() {
         return;
