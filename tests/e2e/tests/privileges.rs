@@ -68,7 +68,7 @@ fn pd_5_root_and_odd_ids_are_refused_with_the_line() {
     if let Err(reason) = kit::users::site('a') {
         skip!("{reason}");
     }
-    let line = Regex::new(r"on line \d+ of .*httpd.conf").expect("is valid");
+    let line = Regex::new(r"on line \d+ of .*httpd\.conf|httpd\.conf:\d+").expect("is valid");
     for option in refused {
         let check = need!(ours_as_root()).daemon("odd", option).check();
         assert!(!check.good, "{option} was taken: {}", check.text);
