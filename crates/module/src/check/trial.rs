@@ -8,6 +8,7 @@ use httpd::Parent;
 
 use crate::companions::Companions;
 use crate::groups::Resolved;
+use crate::hooks::Wsgi;
 use crate::supervise;
 
 /// The mistakes that were found, as sentences.
@@ -44,7 +45,9 @@ fn try_run(parent: &Parent<'_>, groups: &[Resolved]) -> Result<Vec<String>, Stri
         let _ = input.write_all(&text);
     }
     let output = child.wait_with_output().map_err(failed)?;
-    let mistakes: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let names = &parent.server().config::<Wsgi>().global.names;
+    let mistakes: Vec<String> =
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| at_its_directive(line, names)).collect();
     if !output.status.success() && mistakes.is_empty() {
         let (program, status) = (companions.supervisor.display(), output.status);
         return Err(format!(
@@ -52,4 +55,26 @@ fn try_run(parent: &Parent<'_>, groups: &[Resolved]) -> Result<Vec<String>, Stri
         ));
     }
     Ok(if output.status.success() { Vec::new() } else { mistakes })
+}
+
+/// A sentence that begins with `process group 'NAME': ` with the directive and its place instead. `names` are the groups and where
+/// they were declared.
+fn at_its_directive(line: &str, names: &[(String, String)]) -> String {
+    let named = names.iter().find_map(|(name, place)| {
+        let rest = line.strip_prefix("process group '")?.strip_prefix(name.as_str())?.strip_prefix("': ")?;
+        Some(format!("WSGIDaemonProcess {name}: {rest} ({place})"))
+    });
+    named.unwrap_or_else(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_its_directive() {
+        let names = [("a".to_owned(), "x.conf:1".to_owned()), ("ab".to_owned(), "x.conf:2".to_owned())];
+        assert_eq!(at_its_directive("process group 'ab': no", &names), "WSGIDaemonProcess ab: no (x.conf:2)");
+        assert_eq!(at_its_directive("something else", &names), "something else");
+    }
 }

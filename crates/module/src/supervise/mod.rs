@@ -204,6 +204,10 @@ fn died(parent: &Parent<'_>, pid: i32, status: i32) {
 
 /// Says what happened and starts another supervisor, now or later.
 fn again(parent: &Parent<'_>, what: &str) {
+    // Whoever stops the server may have stopped the supervisor too; after a restart the next configuration starts one.
+    if Mpm::is_stopping() {
+        return;
+    }
     let Some(generation) = parent.server().config::<Wsgi>().generation() else { return };
     let wait = generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
     let when = match wait.as_secs() {
