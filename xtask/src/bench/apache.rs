@@ -69,15 +69,18 @@ impl Apache {
                 return Ok(());
             }
             if let Some(status) = left {
-                bail!("Apache with {} ended at once ({status}):\n{}", self.name, self.log());
+                bail!("Apache with {} ended at once ({status}):\n{}", self.name, self.log_end());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        bail!("Apache with {} answers nothing but errors:\n{}", self.name, self.log());
+        bail!("Apache with {} answers nothing but errors:\n{}", self.name, self.log_end());
     }
 
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
+    /// The last lines of the error log.
+    pub fn log_end(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.join("error.log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
 
@@ -124,9 +127,10 @@ fn configuration(peer: &Peer, module: &Path, address: SocketAddr, folder: &Path)
         "PidFile {folder}/run/httpd.pid\nErrorLog {folder}/error.log\nLogLevel warn\nMutex posixsem"
     )?;
     writeln!(text, "DocumentRoot {folder}\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 30")?;
-    // A fixed number of children: one that Apache starts or ends during a measurement would be measured too.
-    writeln!(text, "StartServers 2\nServerLimit 2\nThreadsPerChild 32\nMaxRequestWorkers 64")?;
-    writeln!(text, "MinSpareThreads 1\nMaxSpareThreads 64")?;
+    // A fixed number of children: one that Apache starts or ends during a measurement would be measured too. Each has more
+    // threads than there are connections: a child without an idle one closes connections that are kept alive.
+    writeln!(text, "StartServers 2\nServerLimit 2\nThreadsPerChild 64\nMaxRequestWorkers 128")?;
+    writeln!(text, "MinSpareThreads 1\nMaxSpareThreads 128")?;
     if geteuid().is_root() {
         let www = User::from_name("www-data")?.context("there is no user www-data")?;
         writeln!(text, "User {}\nGroup #{}", www.name, www.gid)?;

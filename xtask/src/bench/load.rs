@@ -36,7 +36,9 @@ pub fn sample(scenario: Scenario, server: &Apache, time: Duration) -> Result<Sam
         Scenario::Hello => wrk(server.address, scenario.path(), time),
         Scenario::File => downloads(server.address, scenario.path(), time),
     };
-    let answers = answers.with_context(|| format!("measuring {} under {scenario:?}", server.name))?;
+    let answers = answers.with_context(|| {
+        format!("measuring {} under {scenario:?}, whose log ends with:\n{}", server.name, server.log_end())
+    })?;
     let took = start.elapsed();
     let used = cpu::of_tree(server.pid())?.saturating_sub(before);
     Ok(Sample { rate: answers / took.as_secs_f64(), cpu: used.as_secs_f64() * 1e6 / answers })
