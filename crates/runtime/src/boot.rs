@@ -107,7 +107,7 @@ fn serve(
     lifeline: OwnedFd,
     status: &Status,
 ) -> Result<(), BootError> {
-    identity::verify(config.account.as_ref())?;
+    identity::verify(config.account.as_ref(), config.new_privileges)?;
     title::set(&config.display_name);
     install_panic_hook();
     prepare_python(py)?;

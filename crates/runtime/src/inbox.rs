@@ -4,9 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use unix::files::readable_size;
 use wire::{Body, HEADER_LEN, Kind, Request, RequestOrder, Split, WireError, split};
 
-use crate::descriptors;
 use crate::link::{Link, LinkError, after};
 
 /// What the buffer grows from and shrinks back to: requests with small bodies fit.
@@ -144,10 +144,16 @@ fn check_files(mut files: Vec<OwnedFd>, body: &Body<'_>) -> Result<Option<OwnedF
         return Err(BadRequest::Files(format!("{count} descriptors came with it, {expected} belong to it")));
     }
     let file = files.pop();
-    if let (Some(file), Body::File(length)) = (&file, body)
-        && let Some(fault) = descriptors::fault_of_body(file, *length)
-    {
-        return Err(BadRequest::Files(format!("the descriptor of its body is refused: {fault}")));
+    if let (Some(file), Body::File(length)) = (&file, body) {
+        match readable_size(file) {
+            Ok(Some(size)) if size >= *length => {}
+            Ok(Some(size)) => {
+                return Err(BadRequest::Files(format!("its body has {size} bytes instead of {length}")));
+            }
+            Ok(None) | Err(_) => {
+                return Err(BadRequest::Files("its body is not a readable regular file".to_owned()));
+            }
+        }
     }
     Ok(file)
 }

@@ -6,11 +6,10 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, shutdown};
-use unix::channel::timespec;
 use unix::descriptors;
+use unix::stream::{Interest, wait};
 use wire::{Body, FrameHeader, HEADER_LEN, Kind, Request, Split, split};
 
 /// Why a connection cannot be used any more.
@@ -89,7 +88,7 @@ impl Link {
             match self.try_receive(buffer, files)? {
                 Some(0) => return Err(LinkError::Closed),
                 Some(count) => return Ok(count),
-                None => self.wait(PollFlags::IN, deadline)?,
+                None => self.wait(Interest::Read, deadline)?,
             }
         }
     }
@@ -108,23 +107,23 @@ impl Link {
                     IoSlice::advance_slices(&mut parts, sent);
                     files = &[];
                 }
-                Err(Errno::AGAIN) => self.wait(PollFlags::OUT, after(silence))?,
+                Err(Errno::AGAIN) => self.wait(Interest::Write, after(silence))?,
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
 
-    fn wait(&self, events: PollFlags, deadline: Instant) -> Result<(), LinkError> {
+    fn wait(&self, interest: Interest, deadline: Instant) -> Result<(), LinkError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(LinkError::TimedOut);
             }
-            match poll(&mut [PollFd::new(&self.socket, events)], Some(&timespec(left))) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(error.into()),
+            match wait([(self.as_fd(), interest)], left) {
+                Ok(false) => {}
+                Ok(true) => return Ok(()),
+                Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO).into()),
             }
         }
     }

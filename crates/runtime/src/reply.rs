@@ -9,11 +9,11 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use gateway::{BodyError, Exchange, Level, ResponseHead, WriteError};
+use unix::files::readable_size;
 use wire::frame::{MAX_RESPONSE_HEAD, put_empty};
 use wire::response::{data_frames, put_fail, put_head, put_log};
 use wire::{FilePart, FrameHeader, Kind, LogLevel, RequestOrder};
 
-use crate::descriptors::is_regular_file;
 use crate::link::{Link, LinkError};
 use crate::log;
 use crate::upload::Upload;
@@ -170,8 +170,8 @@ impl Exchange for Reply {
             return Ok(());
         }
         let part = FilePart { offset, length };
-        if !is_regular_file(fd) {
-            return Err(WriteError::Failed("only regular files can be handed to Apache".to_owned()));
+        if !matches!(readable_size(fd), Ok(Some(_))) {
+            return Err(WriteError::Failed("only readable regular files can be handed to Apache".to_owned()));
         }
         if self.phase == Phase::Held {
             self.phase = Phase::Open;

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use gateway::{Exchange, Gateway, Level, WorkerThread};
 use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
@@ -19,8 +19,8 @@ use crate::upload::{Stream, Upload};
 
 /// How often a thread looks for the next request of a connection that it has just answered before it goes to sleep.
 const TRIES: u32 = 3;
-/// Requests that one connection may have served in a row while others may wait for the thread.
-const IN_A_ROW: u32 = 32;
+/// How long a thread stays with one connection before others that may wait get their turn.
+const TURN: Duration = Duration::from_millis(5);
 
 /// What all request threads share.
 pub struct Shared {
@@ -69,16 +69,15 @@ struct RequestThread<'a> {
 impl RequestThread<'_> {
     /// Serves a connection as long as requests keep coming, then parks it.
     fn attend(&mut self, mut link: Link, mut tries: u32) {
-        let mut served = 0;
+        let begun = Instant::now();
         loop {
             match self.inbox.read(&link, tries, self.shared.silence) {
                 Arrival::Nothing => {}
                 arrival => {
                     let Some(answered) = self.answer(link, arrival) else { return };
                     link = answered;
-                    served += 1;
                     tries = TRIES;
-                    if served < IN_A_ROW {
+                    if begun.elapsed() < TURN {
                         continue;
                     }
                 }

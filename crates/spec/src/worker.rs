@@ -28,6 +28,8 @@ pub struct WorkerConfig {
     pub slot: u32,
     /// Who this process must be by now; verified before Python runs a line of the site's. `None`: no drop was asked for.
     pub account: Option<Account>,
+    /// False: `no_new_privs` must be set by now.
+    pub new_privileges: bool,
     /// The only peer uid to accept.
     pub peer_uid: u32,
     /// Request threads.

@@ -44,6 +44,10 @@ pub struct Wish {
     pub account: Option<Account>,
     /// Whom the configuration names.
     pub configured: Option<Account>,
+    /// Whether the configuration does without `no_new_privs`.
+    pub new_privileges: bool,
+    /// Whether the worker is started without it.
+    pub started_with_new_privileges: bool,
 }
 
 impl Wish {
@@ -62,6 +66,9 @@ impl Wish {
             graceful: Duration::from_secs(10),
             socket: Duration::from_secs(10),
             configured: account.clone(),
+            // Whoever runs the tests without root may have the flag or not.
+            new_privileges: account.is_none(),
+            started_with_new_privileges: false,
             account,
         }
     }
@@ -94,6 +101,7 @@ impl Wish {
             group: "tests".to_owned(),
             slot: 0,
             account: self.configured.clone(),
+            new_privileges: self.new_privileges,
             peer_uid: self.peer_uid,
             threads: self.threads,
             stack_size: 8 << 20,
@@ -128,7 +136,10 @@ impl Wish {
             Some(account) => {
                 let mut command = Command::new("setpriv");
                 command.args([format!("--reuid={}", account.uid), format!("--regid={}", account.gid)]);
-                command.args(["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]);
+                command.args(["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+                if !self.started_with_new_privileges {
+                    command.arg("--no-new-privs");
+                }
                 command.arg(&self.python);
                 command
             }

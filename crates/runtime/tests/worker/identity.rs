@@ -19,11 +19,22 @@ fn pd_3_a_worker_with_another_identity_leaves_at_once() {
         skip!("only root can start a worker as somebody else");
     }
     let said = refused(Wish::new(), |wish| wish.configured.as_mut().unwrap().uid += 1);
-    assert!(said.contains("runs with uids"), "{said}");
+    assert!(said.contains("its uids are not all"), "{said}");
     let said = refused(Wish::new(), |wish| wish.configured.as_mut().unwrap().gid += 1);
-    assert!(said.contains("runs with gids"), "{said}");
+    assert!(said.contains("its gids are not all"), "{said}");
     let said = refused(Wish::new(), |wish| wish.configured.as_mut().unwrap().groups = vec![4]);
-    assert!(said.contains("supplementary groups none instead of 4"), "{said}");
+    assert!(said.contains("its supplementary groups are not 4"), "{said}");
+}
+
+#[test]
+fn pd_6_a_worker_without_no_new_privs_leaves_unless_configured() {
+    if !kit::users::am_root() {
+        skip!("only root can start a worker as somebody else");
+    }
+    let said = refused(Wish::new(), |wish| wish.started_with_new_privileges = true);
+    assert!(said.contains("no_new_privs is not set"), "{said}");
+    let wish = Wish { started_with_new_privileges: true, new_privileges: true, ..Wish::new() };
+    assert_eq!(wish.start().get("/hello"), "hello\n");
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn worker_config(group: &ProcessGroup, facts: &Facts, slot: u32) -> WorkerConfig
         group: group.name.clone(),
         slot,
         account: group.account.clone(),
+        new_privileges: group.new_privileges,
         peer_uid: facts.httpd_uid,
         threads: group.threads,
         stack_size: group.stack_size,
