@@ -1042,6 +1042,7 @@ unsafe extern "C" {
         len: apr_off_t,
         p: *mut apr_pool_t,
     ) -> *mut apr_bucket;
+    pub fn apr_bucket_file_enable_mmap(b: *mut apr_bucket, enabled: ::core::ffi::c_int) -> apr_status_t;
     pub static apr_bucket_type_eos: apr_bucket_type_t;
     pub fn apr_bucket_eos_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
     pub fn apr_bucket_flush_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
@@ -1221,6 +1222,11 @@ unsafe extern "C" {
     pub fn ap_set_content_type(r: *mut request_rec, ct: *const ::core::ffi::c_char);
     pub fn ap_map_http_request_error(rv: apr_status_t, status: ::core::ffi::c_int) -> ::core::ffi::c_int;
     pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_run_generate_log_id(
+        c: *const conn_rec,
+        r: *const request_rec,
+        id: *mut *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int;
     pub fn ap_run_http_scheme(r: *const request_rec) -> *const ::core::ffi::c_char;
     pub static ap_bucket_type_error: apr_bucket_type_t;
     pub fn ap_bucket_error_create(

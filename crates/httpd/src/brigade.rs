@@ -119,7 +119,7 @@ impl<'r> Brigade<'r> {
     }
 
     /// Adds `length` bytes of a file from `offset` on. httpd owns the descriptor from here on and closes it when the
-    /// content is sent; the file must not shrink meanwhile. `sendfile` allows the system call of that name.
+    /// content is sent. `sendfile` allows the system call of that name.
     pub fn push_file(
         &mut self,
         request: &Request<'r>,
@@ -147,7 +147,10 @@ impl<'r> Brigade<'r> {
             if status != sys::APR_SUCCESS {
                 return refuse(status);
             }
-            sys::apr_brigade_insert_file(self.ring.raw(), owned, offset, length, pool);
+            let bucket = sys::apr_brigade_insert_file(self.ring.raw(), owned, offset, length, pool);
+            // Whoever owns the file can make it shorter while it is sent: a read ends early then, but touching mapped
+            // memory would end this whole process (SIGBUS). It cannot fail for a bucket of a file.
+            let _ = sys::apr_bucket_file_enable_mmap(bucket, 0);
         }
         Ok(())
     }

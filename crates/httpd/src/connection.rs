@@ -59,10 +59,16 @@ impl<'r> Connection<'r> {
         unsafe { address((*self.raw()).local_ip, (*self.raw()).local_addr) }
     }
 
-    /// The connection's id for logs (`%L` of a connection), once a log line has asked for one.
+    /// The connection's id for logs (`%L` of a connection), made now if no log line has asked for one before.
     pub fn log_id(&self) -> Option<&'r [u8]> {
-        // SAFETY: as in `client`.
-        unsafe { text::bytes((*self.raw()).log_id) }
+        // SAFETY: the connection is live; httpd puts the text into its pool. The field is written as httpd's own logging
+        // does, by the thread the connection belongs to.
+        unsafe {
+            if (*self.raw()).log_id.is_null() {
+                sys::ap_run_generate_log_id(self.raw(), null_mut(), &raw mut (*self.raw()).log_id);
+            }
+            text::bytes((*self.raw()).log_id)
+        }
     }
 
     /// Notes of modules about this connection.

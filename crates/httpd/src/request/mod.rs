@@ -139,8 +139,6 @@ impl<'r> Request<'r> {
         auth_type => ap_auth_type;
         /// The client's address; mod_remoteip may have replaced the peer's.
         useragent_ip => useragent_ip;
-        /// The request's id for logs (`%L`), once a log line has asked for one.
-        log_id => log_id;
         /// The status line set so far ("404 Not Found").
         status_line => status_line;
     }
@@ -167,6 +165,22 @@ impl<'r> Request<'r> {
         set_handler => handler;
         /// Sets the name httpd compares with the file system's, so that it need not ask again.
         set_canonical_filename => canonical_filename;
+    }
+
+    /// The request's id for logs (`%L`), made now if no log line has asked for one before.
+    pub fn log_id(&self) -> Option<&'r [u8]> {
+        // SAFETY: the request and its connection are live; httpd puts the text into the request's pool. The field is
+        // written as httpd's own logging does, by the thread the request belongs to.
+        unsafe {
+            if (*self.raw()).log_id.is_null() {
+                sys::ap_run_generate_log_id(
+                    self.connection().raw(),
+                    self.raw(),
+                    &raw mut (*self.raw()).log_id,
+                );
+            }
+            text::bytes((*self.raw()).log_id)
+        }
     }
 
     /// httpd's number of the method (`M_GET` is 0, and HEAD counts as GET).

@@ -39,7 +39,7 @@ pub fn write_frame(
 }
 
 fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>) -> Facts<'a> {
-    let connection = request.connection();
+    let (child, connection) = (child(), request.connection());
     let (local, remote) = (connection.local(), request.useragent());
     let pass_auth = request.cgi_pass_auth() == PassAuth::On;
     Facts {
@@ -48,7 +48,7 @@ fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>) -> Facts<'a> {
         request_line: request.the_request().unwrap_or_default(),
         query: request.args().unwrap_or_default(),
         scheme: request.scheme(),
-        server_software: server_software(),
+        server_software: &child.software,
         server_name: request.server_name(),
         server_addr: local.ip,
         server_port: request.server_port(),
@@ -67,7 +67,7 @@ fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>) -> Facts<'a> {
         handler: request.handler().unwrap_or_default(),
         listener_host: local.ip,
         listener_port: local.port,
-        server_pid: std::process::id(),
+        server_pid: child.pid,
         request_id: request.log_id().unwrap_or_default(),
         connection_id: connection.log_id().unwrap_or_default(),
         authorization: plan.pass_authorization || pass_auth,
@@ -87,10 +87,15 @@ fn redirect<'a>(request: &Request<'a>) -> Option<Redirect<'a>> {
     Some(Redirect { url: before.uri().unwrap_or_default(), query: before.args(), remote_user })
 }
 
-/// The same for all requests of a child: the configuration does not change while it lives.
-fn server_software() -> &'static [u8] {
-    static BANNER: OnceLock<Vec<u8>> = OnceLock::new();
-    BANNER.get_or_init(httpd::server_banner)
+/// What is the same for all requests of an httpd child.
+struct Child {
+    software: Vec<u8>,
+    pid: u32,
+}
+
+fn child() -> &'static Child {
+    static CHILD: OnceLock<Child> = OnceLock::new();
+    CHILD.get_or_init(|| Child { software: httpd::server_banner(), pid: std::process::id() })
 }
 
 fn microseconds(time: SystemTime) -> u64 {

@@ -139,7 +139,7 @@ pub enum Failure {
     #[error("the application failed")]
     Failed(u16),
     /// The application failed in the middle of its answer; the worker has logged why.
-    #[error("the application failed while it produced the response")]
+    #[error("the application failed")]
     Aborted,
 }
 
@@ -255,7 +255,7 @@ pub fn sentence(failure: &Failure, stage: Stage, script: &[u8], group: &str, slo
         (Stage::Answering(_), Owner::Worker) => 119,
         _ => verdict.code,
     };
-    let worker = slot.map(|slot| format!(", worker {}", slot + 1)).unwrap_or_default();
+    let worker = slot.map(|slot| format!(", slot {slot}")).unwrap_or_default();
     let doing = match stage {
         Stage::Arriving => String::new(),
         Stage::Sending => " while the request was sent to it".to_owned(),
@@ -288,7 +288,7 @@ mod tests {
         let line = sentence(&Failure::Closed, Stage::Working, b"/srv/a.wsgi", "shop", Some(1));
         assert_eq!(
             line,
-            "[script /srv/a.wsgi] WSGI0146: Process group 'shop', worker 2: it closed the connection: it has crashed, or \
+            "[script /srv/a.wsgi] WSGI0146: Process group 'shop', slot 1: it closed the connection: it has crashed, or \
              was killed while it worked on the request, before an answer. The supervisor's line about the worker says with \
              which signal or status it ended; often it is a C extension, memory-limit= or the kernel's OOM killer."
         );
