@@ -147,6 +147,11 @@ def no_descriptors_left(environ, start):
     return [b"done"]
 
 
+def paths(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    return ["\n".join([sys.prefix] + sys.path).encode()]
+
+
 def deep(environ, start):
     sys.setrecursionlimit(200000)
 

@@ -35,6 +35,8 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 /// What a test wants different from the usual worker.
 pub struct Wish {
     pub python: PathBuf,
+    /// Options of Python before `-c`.
+    pub options: &'static [&'static str],
     pub threads: u32,
     pub peer_uid: u32,
     pub shutdown: Duration,
@@ -60,6 +62,7 @@ impl Wish {
         });
         Self {
             python,
+            options: &[],
             threads: 3,
             peer_uid: rustix::process::geteuid().as_raw(),
             shutdown: Duration::from_secs(3),
@@ -147,6 +150,7 @@ impl Wish {
         };
         let log = File::create(errors).unwrap();
         command
+            .args(self.options)
             .args(["-c", BOOTSTRAP])
             .arg(&library)
             .current_dir("/")

@@ -239,3 +239,18 @@ fn deep_recursion_fits_the_stack() {
     let worker = Wish::new().start();
     assert!(ok(&worker.connect().get(&worker.ask("/deep"))));
 }
+
+/// With `-S` nothing of a virtual environment runs before the worker knows who it is.
+#[test]
+fn a_python_that_starts_without_site_has_it_when_requests_come() {
+    for python in kit::Python::all() {
+        let home = python.home().unwrap();
+        let wish = |options| Wish { python: home.join("bin/python"), options, ..Wish::new() };
+        let (usual, late) = (wish(&[]).start().get("/paths"), wish(&["-S"]).start().get("/paths"));
+        assert!(
+            usual.contains("site-packages") && usual.starts_with(home.to_str().unwrap()),
+            "{python:?}: {usual}"
+        );
+        assert_eq!(late, usual, "{python:?}");
+    }
+}
