@@ -76,8 +76,8 @@ impl Client for Apache<'_, '_> {
         if let Some(length) = head.length() {
             request.set_content_length(length);
         }
-        // The answer begins: a client that still waits for "100 Continue" gets the answer instead.
-        request.clear_expecting_100();
+        // `expecting_100` stays: with it httpd closes the connection after an answer to a body that was not read, instead of
+        // taking the next request for that body.
     }
 
     fn send(&mut self, pieces: &mut dyn Iterator<Item = Piece<'_>>, then: Then) -> Result<(), Gone> {

@@ -90,8 +90,8 @@ pub fn deliver(
             drop(connection);
         }
         free();
-        let stage = exchange.stage();
-        return conclude(result, &mut exchange).map_err(|failure| (failure, stage));
+        let result = conclude(result, &mut exchange);
+        return result.map_err(|failure| (failure, exchange.stage()));
     }
 }
 

@@ -100,7 +100,8 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
         frame: &buffers.frame,
         file,
         streamed,
-        head_only: client.request().header_only(),
+        // A content filter gets the body even for HEAD, to make the same headers as for GET; httpd drops it behind them.
+        head_only: client.request().header_only() && !client.request().has_content_filter(),
         silence: plan.group.definition.timeouts.socket,
     };
     let reservation = reserve(plan, child.row).map_err(arriving)?;

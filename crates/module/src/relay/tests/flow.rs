@@ -198,6 +198,19 @@ fn sl_4_when_the_client_is_gone_the_worker_is_told() {
 }
 
 #[test]
+fn sl_4_a_client_that_misses_the_only_piece_has_still_been_answered() {
+    let frame = frame();
+    let client = Recorder { gone: true, ..Recorder::default() };
+    let outcome = run(client, &outgoing(&frame), |mut worker| {
+        take_request(&mut worker);
+        worker.write_all(&[head(200, &[]), data(b"x"), end()].concat()).unwrap();
+        assert_eq!(worker.read(&mut [0]).unwrap(), 0);
+    });
+    assert!(matches!(outcome.result, Err((Failure::ClientGone, Stage::Answering(1)))));
+    assert!(outcome.kept);
+}
+
+#[test]
 fn an_idle_connection_that_is_closed_costs_nothing() {
     let line = Prepared::default();
     for _ in 0..3 {
