@@ -20,7 +20,7 @@ pub enum Attachment {
     Listener(ListenerName),
     /// The error log for what this group's workers print outside requests.
     ErrorLog {
-        /// Process group.
+        /// Process group; empty for the main server's log, where the supervisor writes its own lines.
         group: String,
     },
 }

@@ -158,10 +158,12 @@ fn tell(
     kept.update_listeners(bound, wanted).map_err(|reason| NotDefined::Gone(std::io::Error::other(reason)))
 }
 
-/// The error log of each group: that of the server which declares it.
+/// The main error log (after a rotation of logs it is another file) under an empty name, and that of each group: the log of the
+/// server which declares it.
 fn error_logs(parent: &Parent<'_>) -> Vec<(String, OwnedFd)> {
     let main = parent.server();
     let mut logs = Vec::new();
+    logs.extend(main.error_log_fd().ok().flatten().map(|log| (String::new(), log)));
     for server in parent.servers() {
         let config = server.config::<Wsgi>();
         if server.is_virtual() && std::ptr::eq(config, main.config::<Wsgi>()) {

@@ -91,6 +91,9 @@ impl Server {
             None => Some(SocketDirectory::open(&definitions.socket_directory)?),
         };
         let Attached { mut listeners, mut logs } = attached;
+        if let Some(log) = logs.remove("") {
+            self.main_log.replace(log);
+        }
         let ready = self.listeners(definitions, moved.as_ref(), &mut listeners);
         let mut ready = match ready {
             Ok(ready) => ready,
