@@ -97,7 +97,9 @@ fn interpreters_do_not_share_modules() {
 
 #[test]
 fn with_several_applications_in_a_group_each_has_its_interpreter() {
-    let apache = need!(setup()).config(&location("a", "")).config(&location("b", "")).start();
+    let second = "WSGIScriptAlias /b @SITE@/second.wsgi\n<Location /b>\nWSGIProcessGroup one\n</Location>";
+    let setup = need!(setup()).file("site/second.wsgi", WHERE).config(&location("a", "")).config(second);
+    let apache = setup.start();
     let port = apache.address().port();
     assert_eq!(seen(&apache, "/a")["application"], json!(format!("localhost:{port}|/a")));
     assert_eq!(seen(&apache, "/b")["application"], json!(format!("localhost:{port}|/b")));

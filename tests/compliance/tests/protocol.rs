@@ -81,13 +81,15 @@ fn a_connection_is_kept_for_many_requests() {
 }
 
 #[test]
-fn http_1_0_gets_a_body_that_ends_with_the_connection() {
+fn http_1_0_gets_no_chunks() {
     let source = "def application(e, s):\n    s('200 OK', [])\n    yield b'one '\n    yield b'two'\n";
     let apache = serve!(source);
     let mut connection = apache.connect();
     connection.send("GET /app HTTP/1.0\r\n\r\n").expect("is sent");
     let response = connection.read_response("GET").expect("is answered");
-    assert_eq!((response.text().as_str(), response.end), ("one two", End::Close));
+    assert_eq!(response.text(), "one two");
+    // A server that has all of it before the head is sent may tell the length.
+    assert!(matches!(response.end, End::Close | End::Length), "{:?}", response.end);
     apache.finish();
 }
 

@@ -176,13 +176,19 @@ def application(environ, start_response):
 fn a_body_shorter_than_content_length_looks_broken() {
     let source = r#"
 def application(environ, start_response):
-    start_response("200 OK", [("Content-Length", "10")])
+    write = start_response("200 OK", [("Content-Length", "10")])
+    if environ["QUERY_STRING"]:
+        write(b"12")
+        return [b"34"]
     return [b"1234"]
 "#;
     let apache = serve!(source);
     apache.expect_log("wsgi:(warn|error)");
-    let response = apache.request("GET", "/app").send();
-    assert_eq!((response.text().as_str(), response.end), ("1234", End::Truncated));
+    let response = apache.get("/app?written").expect_status(200);
+    assert!(b"1234".starts_with(&response.body) && response.end == End::Truncated, "{response:?}");
+    // What is known to be too short before the head is sent may as well be an error.
+    let response = apache.get("/app");
+    assert!(response.status == 500 || response.end == End::Truncated, "{response:?}");
     apache.finish();
 }
 
@@ -195,7 +201,8 @@ def application(environ, start_response):
 "#;
     let apache = serve!(source);
     let response = apache.get("/app").expect_status(200);
-    assert_eq!((response.text().as_str(), response.end), ("ab", End::Chunked));
+    assert_eq!(response.text(), "ab");
+    assert!(matches!(response.end, End::Chunked | End::Length), "{:?}", response.end);
     apache.finish();
 }
 

@@ -1,7 +1,7 @@
 //! System calls that fail, or lie, while a worker starts: PD-2 and PD-3. Python must never run with a wrong identity.
 
 use crate::two_sites;
-use kit::{Apache, Python, Setup, Strace, holds_within, need, stays_true};
+use kit::{LIMIT, Setup, Strace, need, stays_true, wait_until};
 use std::fs;
 use std::time::Duration;
 
@@ -9,45 +9,34 @@ use std::time::Duration;
 fn telling() -> Result<Setup, String> {
     Strace::available()?;
     let (setup, _, _) = two_sites("threads=1")?;
-    let venv = setup.root().join("venv");
-    let python = Python::default_for_tests()?;
-    python.private_venv(&venv)?;
-    let packages = format!("venv/lib/python3.{}/site-packages/sitecustomize.py", python.minor);
     let code = "import os\nopen('@SCRATCH@/ran', 'a').write(repr((os.getresuid(), os.getresgid(), os.getgroups())) + '\\n')\n";
-    Ok(setup.file(&packages, code))
+    let group = "WSGIDaemonProcess told user=wsgi-test-a group=wsgi-test-a threads=1 python-home=@ROOT@/venv";
+    let alias = "WSGIScriptAlias /told @SITE@/eval.wsgi process-group=told";
+    Ok(setup.venv_that_runs(code)?.config(group).config(alias))
 }
 
-/// Starts it with system calls of the supervisor and its children disturbed as `inject` says.
-fn disturbed(inject: &str) -> Result<Apache, String> {
-    let setup = telling()?;
-    let home = setup.root().join("venv").display().to_string();
-    let wrapper = format!("strace -f -D -qq -o @ROOT@/strace.txt -e trace=none -e inject={inject}");
-    // The first two groups keep the shared home; this one tells.
-    let setup = setup
-        .config(&format!(
-            "WSGIDaemonProcess told user=wsgi-test-a group=wsgi-test-a threads=1 python-home={home}"
-        ))
-        .config("WSGIScriptAlias /told @SITE@/eval.wsgi process-group=told")
-        .supervisor_through(&wrapper)
-        .unsettled()
-        .expect_log("WSGI");
-    Ok(setup.start())
-}
-
-/// Nothing is served, Python never ran, the log says why, Apache itself serves.
-fn never_serves(inject: &str) -> Result<(), String> {
-    let mut apache = disturbed(inject)?;
-    apache.log().wait(r"\[wsgi:error\].*WSGI10\d\d");
-    let asked =
-        apache.request("POST", "/told").body("result = 1").patience(Duration::from_millis(1500)).try_send();
-    assert!(!asked.is_ok_and(|response| response.status == 200), "{inject}: a request was served");
-    stays_true(Duration::from_millis(500), "Python does not run", || !apache.scratch("ran").exists());
-    apache.get("/static.txt").expect_status(200);
-    assert!(apache.supervisor().is_some(), "{inject}: the supervisor is gone\n{}", apache.log().tail());
-    // strace holds the supervisor's children: give all of it time to end.
-    let family = kit::proc::descendants(apache.parent().pid);
-    apache.stop(nix::sys::signal::Signal::SIGTERM);
-    assert!(holds_within(kit::LIMIT, || family.iter().all(|process| !process.runs())), "processes stay");
+/// A worker of one site is replaced while system calls of the supervisor's children are disturbed as `inject` says: Python does
+/// not run, the log says why, the other site is served, and when the calls work again so does the site.
+fn no_worker_while(inject: &str) -> Result<(), String> {
+    let apache = telling()?.start();
+    let former = apache.worker_of("/told");
+    let (other, ran) = (apache.worker_of("/b"), apache.scratch("ran"));
+    fs::remove_file(&ran).map_err(|error| format!("Python did not tell that it ran: {error}"))?;
+    // Only calls that are traced can be disturbed.
+    let call = format!("trace={}", inject.split(':').next().unwrap_or_default());
+    let supervisor = apache.wait_supervisor();
+    let strace =
+        Strace::attach(supervisor.pid, apache.root(), &["-e", &call, "-e", &format!("inject={inject}")]);
+    apache.expect_log("WSGI10");
+    former.kill();
+    apache.log().wait(r"\[wsgi:error\].*WSGI10(03|04).*told");
+    stays_true(Duration::from_millis(300), "Python does not run", || !ran.exists());
+    assert_eq!(apache.worker_of("/b"), other, "{inject}: the other site's worker was replaced");
+    assert!(supervisor.runs(), "{inject}: the supervisor is gone\n{}", apache.log().tail());
+    drop(strace);
+    wait_until(LIMIT, "the site is served again", || ran.exists());
+    assert_eq!(apache.eval("/told", "result = 1"), 1);
+    apache.finish();
     Ok(())
 }
 
@@ -55,7 +44,7 @@ macro_rules! failing_call {
     ($($name:ident: $inject:literal;)*) => { $(
         #[test]
         fn $name() {
-            need!(never_serves($inject));
+            need!(no_worker_while($inject));
         }
     )* };
 }
@@ -70,6 +59,8 @@ failing_call! {
     pd_2_prctl_fails_with_einval: "prctl:error=EINVAL";
     pd_2_chdir_fails_with_eacces: "chdir:error=EACCES";
     pd_2_setsid_fails_with_eperm: "setsid:error=EPERM";
+    pd_2_execve_fails_with_enomem: "execve:error=ENOMEM";
+    pd_2_fork_fails_with_eagain: "clone,clone3,fork,vfork:error=EAGAIN";
     pd_3_lying_setgroups_is_noticed: "setgroups:retval=0";
     pd_3_lying_setresgid_is_noticed: "setresgid:retval=0";
     pd_3_lying_setresuid_is_noticed: "setresuid:retval=0";
@@ -77,15 +68,7 @@ failing_call! {
 
 #[test]
 fn the_witness_of_these_tests_works() {
-    let setup = need!(telling());
-    let home = setup.root().join("venv").display().to_string();
-    let apache = setup
-        .config(&format!(
-            "WSGIDaemonProcess told user=wsgi-test-a group=wsgi-test-a threads=1 python-home={home}"
-        ))
-        .config("WSGIScriptAlias /told @SITE@/eval.wsgi process-group=told")
-        .supervisor_through("")
-        .start();
+    let apache = need!(telling()).start();
     assert_eq!(apache.eval("/told", "result = 1"), 1);
     let told = fs::read_to_string(apache.scratch("ran")).expect("Python ran");
     assert!(!told.contains("(0,"), "{told}");

@@ -2,7 +2,7 @@
 //! what the operator is told (LG-4).
 
 use crate::{ours, two_sites};
-use kit::{Apache, LIMIT, Load, Python, holds_within, need, wait_until};
+use kit::{Apache, LIMIT, Load, holds_within, need, wait_until};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,9 @@ fn serves_within(apache: &Apache, path: &str, limit: Duration) -> bool {
 
 #[test]
 fn cr_1_a_crash_loop_backs_off_and_recovers() {
-    let python = need!(Python::default_for_tests());
-    let setup = need!(ours());
-    let venv = setup.root().join("venv");
-    need!(python.private_venv(&venv));
     let code = "import os, time\nopen('@SCRATCH@/starts', 'a').write('%f\\n' % time.monotonic())\n\
                 if os.path.exists('@SCRATCH@/crash'): os._exit(3)\n";
-    let setup = setup
-        .file(&format!("venv/lib/python3.{}/site-packages/sitecustomize.py", python.minor), code)
+    let setup = need!(need!(ours()).venv_that_runs(code))
         .file("scratch/crash", "yes")
         .config("WSGIDaemonProcess app threads=1 python-home=@ROOT@/venv\nWSGIProcessGroup app")
         .fixture("hello");

@@ -38,9 +38,10 @@ fn sk_1_only_apaches_user_can_connect() {
 fn sk_2_there_is_no_moment_with_wider_rights() {
     let (setup, _, _) = need!(two_sites("threads=1 processes=3"));
     need!(Strace::available());
-    let slow = "strace -f -D -qq -o @ROOT@/strace.txt -e trace=none \
-                -e inject=chown,fchown,lchown,fchownat,chmod,fchmod,fchmodat,listen,rename,renameat,renameat2:delay_enter=30000";
-    let setup = setup.supervisor_through(slow);
+    let calls = "chown,fchown,lchown,fchownat,chmod,fchmod,fchmodat,listen,rename,renameat,renameat2";
+    let slow =
+        format!("strace -f -D -qq -o @ROOT@/strace.txt -e trace={calls} -e inject={calls}:delay_enter=30000");
+    let setup = setup.supervisor_through(&slow);
     let run = setup.root().join("run");
     let owner = users::apache().uid;
     let done = Arc::new(AtomicBool::new(false));

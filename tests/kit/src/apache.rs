@@ -242,12 +242,14 @@ impl Apache {
             Process::get(child.id().cast_signed()).expect("a child that was not waited for exists");
         (self.child, self.address) = (child, address);
         self.wait_settled();
+        self.baseline.note_fds(&self.processes_of_root());
     }
 
-    /// Kills every process of it with SIGKILL: the parent first, so that nothing is cleaned up.
+    /// Kills every process of it with SIGKILL. They are stopped before, so that none sees another die and cleans up.
     #[track_caller]
     pub fn kill_everything(&mut self) {
         let family = proc::descendants(self.process.pid);
+        family.iter().for_each(|process| process.signal(Signal::SIGSTOP));
         self.stop(Signal::SIGKILL);
         family.iter().for_each(Process::kill);
         wait_until(LIMIT, "everything is dead", || family.iter().all(|process| !process.runs()));

@@ -5,7 +5,6 @@ use crate::proc::{self, Process};
 use crate::wait::holds_within;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 /// How long things may take to become clean.
@@ -39,14 +38,9 @@ impl Baseline {
             now == self.fds
         });
         assert!(as_before, "descriptors changed: {}", differences(&self.fds, &now));
-        let listening = listening_sockets();
-        for socket in apache.sockets() {
-            assert!(
-                listening.iter().any(|path| same_socket(path, &socket)),
-                "nobody listens on {}",
-                socket.display()
-            );
-        }
+        let (files, listeners) =
+            (apache.sockets(), apache.supervisor().map_or(0, |root| listeners_of(&root)));
+        assert_eq!(listeners, files.len(), "the supervisor's listeners against the files {files:?}");
         let mut zombies = Vec::new();
         let none = holds_within(LIMIT, || {
             zombies = proc::descendants(apache.parent().pid);
@@ -82,13 +76,6 @@ impl Baseline {
     }
 }
 
-/// Whether the socket bound as `bound` can be the file at `path`: the kernel keeps the path of the bind, which was in a private
-/// folder from where the file was moved to its place.
-fn same_socket(bound: &str, path: &Path) -> bool {
-    let bound = Path::new(bound);
-    bound.file_name() == path.file_name() && path.parent().is_some_and(|folder| bound.starts_with(folder))
-}
-
 /// What the descriptors refer to, without the numbers that differ between two sockets or pipes.
 fn kinds(process: &Process) -> Vec<String> {
     let mut kinds: Vec<String> = process
@@ -111,13 +98,15 @@ fn shared_memory() -> BTreeSet<String> {
     entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Paths of Unix sockets that accept connections (`__SO_ACCEPTCON`, proc_net(5)).
-pub fn listening_sockets() -> BTreeSet<String> {
+/// How many Unix sockets that accept connections (`__SO_ACCEPTCON`, proc_net(5)) a process holds. Their paths are those of the
+/// bind and tell nothing about a file that was moved since.
+fn listeners_of(process: &Process) -> usize {
     let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            (fields.get(3) == Some(&"00010000")).then(|| fields.get(7).map(|path| (*path).to_owned()))?
-        })
-        .collect()
+    let listening: BTreeSet<String> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.get(3) == Some(&"00010000"))
+        .filter_map(|fields| fields.get(6).map(|inode| format!("socket:[{inode}]")))
+        .collect();
+    process.fds().values().filter(|target| listening.contains(*target)).count()
 }

@@ -18,7 +18,6 @@ pub mod wait;
 
 pub use apache::{Apache, LIMIT};
 pub use http::{Connection, End, Head, Request, Response};
-pub use invariants::listening_sockets;
 pub use load::{Load, Tally};
 pub use proc::Process;
 pub use pythons::Python;

@@ -2,11 +2,13 @@
 //! `apache.rs`.
 
 use crate::apache::Apache;
+use crate::pythons::Python;
 use crate::server::{self, Kind, Server};
 use crate::users::{self, Account};
 use crate::{fixture, run};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -220,6 +222,16 @@ impl Setup {
         self.root.path()
     }
 
+    /// Makes a virtual environment `venv` below the root whose Python executes `code` when it starts, before anything else that
+    /// is not Python's own.
+    pub fn venv_that_runs(self, code: &str) -> Result<Self, String> {
+        let python = Python::default_for_tests()?;
+        python.private_venv(&self.root.path().join("venv"))?;
+        let packages = format!("venv/lib/python3.{}/site-packages", python.minor);
+        let setup = self.file(&format!("{packages}/at_start.pth"), "import at_start\n");
+        Ok(setup.file(&format!("{packages}/at_start.py"), code))
+    }
+
     /// Starts it and waits until it is ready; fails the test when it does not come up.
     #[track_caller]
     pub fn start(self) -> Apache {
@@ -247,7 +259,8 @@ impl Setup {
         words.extend(["-f".to_owned(), self.config_path().display().to_string()]);
         words.extend(args.iter().map(|word| (*word).to_owned()));
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).env_clear().current_dir("/");
+        // A process group of its own: a stopping prefork parent signals its whole group.
+        command.args(&words[1..]).env_clear().current_dir("/").process_group(0);
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
