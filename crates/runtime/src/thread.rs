@@ -19,6 +19,10 @@ use crate::upload::{Stream, Upload};
 
 /// How often a thread looks for the next request of a connection that it has just answered before it goes to sleep.
 const TRIES: u32 = 3;
+/// How many times in a row such looks may be in vain before a thread goes without them.
+const PATIENCE: u32 = 8;
+/// Every so many requests, a thread that goes without them looks again: the load may have changed.
+const RETRY: u32 = 64;
 /// How long a thread stays with one connection before others that may wait get their turn.
 const TURN: Duration = Duration::from_millis(5);
 
@@ -39,6 +43,7 @@ pub fn run(shared: &Shared, gateway: &Arc<Gateway>, number: u32, ready: &Sender<
         worker: gateway.worker(number),
         inbox: Inbox::new(),
         buffers: Buffers::default(),
+        looks: Looks::default(),
     };
     // The receiver is gone only when starting was given up.
     let _ = ready.send(());
@@ -64,30 +69,60 @@ struct RequestThread<'a> {
     worker: WorkerThread,
     inbox: Inbox,
     buffers: Buffers,
+    looks: Looks,
+}
+
+/// Whether it pays to look for the next request of a connection at once. With one client it comes within microseconds; with many
+/// the connections of others are ready instead, and looking only takes time from whoever would send it.
+#[derive(Debug, Default)]
+struct Looks {
+    in_vain: u32,
+}
+
+impl Looks {
+    /// How often to look now.
+    fn due(&mut self) -> u32 {
+        if self.in_vain < PATIENCE {
+            return TRIES;
+        }
+        self.in_vain += 1;
+        if self.in_vain < PATIENCE + RETRY {
+            return 0;
+        }
+        // One more failure, and it goes without again.
+        self.in_vain = PATIENCE - 1;
+        TRIES
+    }
+
+    /// Takes note of how looking ended.
+    fn ended(&mut self, found: bool) {
+        self.in_vain = if found { 0 } else { self.in_vain.saturating_add(1) };
+    }
 }
 
 impl RequestThread<'_> {
     /// Serves a connection as long as requests keep coming, then parks it.
     fn attend(&mut self, mut link: Link, mut tries: u32) {
         let begun = Instant::now();
-        loop {
-            match self.inbox.read(&link, tries, self.shared.silence) {
-                Arrival::Nothing => {}
-                arrival => {
-                    let Some(answered) = self.answer(link, arrival) else { return };
-                    link = answered;
-                    tries = TRIES;
-                    if begun.elapsed() < TURN {
-                        continue;
-                    }
-                }
+        let mut first = true;
+        while tries > 0 {
+            let arrival = self.inbox.read(&link, tries, self.shared.silence);
+            let found = !matches!(arrival, Arrival::Nothing);
+            if !first {
+                self.looks.ended(found);
             }
-            if let Some(link) = self.shared.pool.park(link)
-                && link.last_look() == LastLook::Request
-            {
-                self.attend_last(link);
+            if !found {
+                break;
             }
-            return;
+            let Some(answered) = self.answer(link, arrival) else { return };
+            link = answered;
+            first = false;
+            tries = if begun.elapsed() < TURN { self.looks.due() } else { 0 };
+        }
+        if let Some(link) = self.shared.pool.park(link)
+            && link.last_look() == LastLook::Request
+        {
+            self.attend_last(link);
         }
     }
 

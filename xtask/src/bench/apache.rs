@@ -135,6 +135,8 @@ fn configuration(peer: &Peer, module: &Path, address: SocketAddr, folder: &Path)
         let www = User::from_name("www-data")?.context("there is no user www-data")?;
         writeln!(text, "User {}\nGroup #{}", www.name, www.gid)?;
     }
+    // As in Debian's own apache2.conf.
+    writeln!(text, "<Directory />\nOptions FollowSymLinks\nAllowOverride None\n</Directory>")?;
     writeln!(text, "WSGISocketPrefix {folder}/run/wsgi\nWSGIRestrictEmbedded On")?;
     writeln!(text, "WSGIDaemonProcess bench processes=1 threads=10{}", peer.options())?;
     writeln!(text, "WSGIProcessGroup bench\nWSGIApplicationGroup %{{GLOBAL}}")?;

@@ -9,6 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::groups::GroupHandle;
 use crate::relay::{Failure, Line};
 
+/// Idle connections to a worker that a child keeps in any case; more when the worker has more threads. Requests that wait in
+/// the worker's sockets have connections of their own, so a child can use more of them than there are threads.
+const KEPT: usize = 32;
+
 /// The idle connections of one httpd child.
 #[derive(Debug)]
 pub struct Pool {
@@ -53,8 +57,7 @@ impl Line for Lane<'_> {
 
     fn keep(&self, connection: OwnedFd) {
         if let Some(mut idle) = self.pool.idle(self.slot)
-            // More than the worker has threads can never be in use at a time.
-            && idle.len() < self.group.definition.threads as usize
+            && idle.len() < (self.group.definition.threads as usize).max(KEPT)
         {
             idle.push(connection);
         }
@@ -78,17 +81,16 @@ mod tests {
     }
 
     #[test]
-    fn the_last_used_connection_is_used_next_and_no_more_are_kept_than_threads() {
+    fn the_last_used_connection_is_used_next_and_the_number_kept_is_limited() {
         let pool = Pool::new(2);
         let group = connect::tests::group(std::path::Path::new("/x"), 0);
         let lane = pool.lane(&group, 1);
         assert!(lane.idle().is_none());
-        let sockets = [socket(), socket(), socket()];
-        let second = sockets[1].as_raw_fd();
+        let sockets: Vec<OwnedFd> = (0..=KEPT).map(|_| socket()).collect();
+        let last = sockets[KEPT - 1].as_raw_fd();
         sockets.into_iter().for_each(|socket| lane.keep(socket));
-        assert_eq!(lane.idle().unwrap().as_raw_fd(), second);
-        assert!(lane.idle().is_some());
-        assert!(lane.idle().is_none());
+        assert_eq!(lane.idle().unwrap().as_raw_fd(), last);
+        assert_eq!(std::iter::from_fn(|| lane.idle()).count(), KEPT - 1);
         lane.keep(socket());
         assert!(pool.lane(&group, 0).idle().is_none());
         lane.forget();

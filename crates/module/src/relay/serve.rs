@@ -122,14 +122,26 @@ fn ledger<'a>(plan: &RequestPlan<'a>) -> Ledger<'a> {
 
 fn reserve<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Reservation<'a>, Failure> {
     let definition = &plan.group.definition;
-    // Each worker's backlog= is what the group lets wait, as it was where requests wait in the sockets.
-    let limits = Limits { threads: definition.threads, queue: definition.listen_backlog };
+    let limits = limits(definition);
     let group = Group { first_slot: plan.group.first_slot, slots: plan.group.slots(), limits };
     let patience = definition.timeouts.queue.unwrap_or(definition.timeouts.socket);
     ledger(plan).reserve(row, &group, patience).map_err(|refused| match refused {
-        Refused::QueueFull => Failure::QueueFull(limits.queue),
+        Refused::QueueFull => Failure::QueueFull(definition.listen_backlog),
         Refused::TimedOut => Failure::QueueTimeout(patience),
     })
+}
+
+/// Where the requests wait that find no free thread; there may be `listen-backlog` of them.
+///
+/// They wait here, each for a thread of the first worker to have one, when there are several workers, or when a
+/// `queue-timeout` has to end the wait of a request that no application has seen. Otherwise there is nothing to choose and
+/// nothing to take back: they are sent at once and wait in the worker's sockets, which saves a sleep and a wake-up each.
+fn limits(definition: &spec::ProcessGroup) -> Limits {
+    let (threads, queue) = (definition.threads, definition.listen_backlog);
+    if definition.processes == 1 && definition.timeouts.queue.is_none() {
+        return Limits { threads: threads.saturating_add(queue), queue: 0 };
+    }
+    Limits { threads, queue }
 }
 
 fn gather(
