@@ -188,8 +188,11 @@ impl Apache {
         if self.setup.is_ours() && self.setup.declares_daemons() {
             let settled = || {
                 let sockets = self.sockets().len();
-                let children = self.supervisor().map_or(0, |supervisor| supervisor.children().len());
-                sockets > 0 && children == sockets && self.workers().len() == sockets
+                let Some(supervisor) = self.supervisor() else { return false };
+                // The configuration of a worker is held for it until it is ready.
+                let starting = supervisor.fds().values().any(|target| target.starts_with("/memfd:"));
+                let children = supervisor.children().len();
+                !starting && sockets > 0 && children == sockets && self.workers().len() == sockets
             };
             if !holds_within(LIMIT, settled) {
                 panic!(

@@ -23,7 +23,8 @@ static QUIET: LazyLock<Regex> =
 /// What httpd itself says for reasons that are not the module's.
 static APACHE_ITSELF: LazyLock<Regex> = LazyLock::new(|| {
     // AH00045: a child still runs a request when Apache stops; the next line of it is SIGTERM again.
-    Regex::new(r"AH00045|AH00558").unwrap()
+    // AH03092: a connection that is closed while Apache stops finds the poll set gone.
+    Regex::new(r"AH00045|AH00558|AH03092").unwrap()
 });
 
 /// An error log.

@@ -5,8 +5,8 @@ use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs;
 
-/// One process at one moment. `pid` and `start` together are never reused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One process at one moment. Two are equal when they are the same process: `pid` and `start` together are never reused.
+#[derive(Debug, Clone)]
 pub struct Process {
     /// Process id.
     pub pid: i32,
@@ -18,6 +18,12 @@ pub struct Process {
     pub name: String,
     /// Start time in clock ticks after boot.
     pub start: u64,
+}
+
+impl PartialEq for Process {
+    fn eq(&self, other: &Self) -> bool {
+        (self.pid, self.start) == (other.pid, other.start)
+    }
 }
 
 impl Process {

@@ -301,14 +301,14 @@ impl Setup {
         let wsgi = self.server.as_ref().map_or_else(String::new, |server| {
             let module = server.module.display();
             format!(
-                "LoadModule wsgi_module {module}\nWSGISocketPrefix @ROOT@/run/wsgi\nWSGIRestrictEmbedded On\n"
+                "LoadModule wsgi_module {module}\nWSGISocketPrefix @ROOT@/run/wsgi\nWSGIRestrictEmbedded On\nLogLevel wsgi:info\n"
             )
         });
         let limits = self.mpm.limits();
         format!(
             "ServerRoot @ROOT@\nServerName localhost\nListen 127.0.0.1:@PORT@\n{modules}{user}\n{limits}\n\
              PidFile @ROOT@/run/apache.pid\nDefaultRuntimeDir @ROOT@/run\nMutex posixsem default\n\
-             ErrorLog @ROOT@/logs/error.log\nLogLevel notice wsgi:info\n\
+             ErrorLog @ROOT@/logs/error.log\nLogLevel notice\n\
              CustomLog @ROOT@/logs/access.log \"%h %t \\\"%r\\\" %>s %B %X\"\n\
              TypesConfig /dev/null\nDocumentRoot @ROOT@/www\n<Directory />\nAllowOverride None\nRequire all granted\n</Directory>\n{wsgi}"
         )
