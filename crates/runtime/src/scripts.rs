@@ -1,27 +1,102 @@
-//! Which script files this worker may load: those below the roots that root's configuration names. Pure path arithmetic.
+//! What this worker may run: scripts below the roots that root's configuration names, and the callables and application groups
+//! it names for them. Pure arithmetic on paths and names.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use spec::{Allowed, Root};
 
-/// The configured roots, each a file or a directory.
+/// The configured roots.
 #[derive(Debug)]
-pub struct Roots(Vec<Vec<u8>>);
+pub struct Roots(Vec<(Vec<u8>, Root)>);
+
+/// What a request asks for that the configuration does not allow.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// Another script.
+    #[error(
+        "the script \"{0}\" is outside what WSGIScriptAlias and the other aliases of the configuration allow for this process group"
+    )]
+    Script(String),
+    /// Another name for the callable.
+    #[error("{}", name_sentence(.script, "callable", .name, .allowed, "WSGICallableObject or callable-object="))]
+    Callable {
+        /// The script.
+        script: String,
+        /// The name that came.
+        name: String,
+        /// What could have come.
+        allowed: Vec<String>,
+    },
+    /// Another name for the application group.
+    #[error("{}", name_sentence(.script, "application group", .name, .allowed, "WSGIApplicationGroup or application-group="))]
+    ApplicationGroup {
+        /// The script.
+        script: String,
+        /// The name that came.
+        name: String,
+        /// What could have come.
+        allowed: Vec<String>,
+    },
+}
+
+fn name_sentence(script: &str, what: &str, name: &str, allowed: &[String], directive: &str) -> String {
+    let allowed: Vec<_> = allowed.iter().map(|name| format!("\"{name}\"")).collect();
+    format!(
+        "the {what} \"{name}\" is not one that {directive} of the configuration can give for the script \"{script}\" (allowed: {})",
+        if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") }
+    )
+}
 
 impl Roots {
     /// Takes the configured paths. One that is not absolute or climbs with `..` allows nothing.
-    pub fn new(paths: Vec<PathBuf>) -> Self {
-        let bytes = paths.into_iter().map(|path| path.into_os_string().into_encoded_bytes());
-        Self(bytes.filter_map(|path| normal(&path)).collect())
+    pub fn new(roots: Vec<Root>) -> Self {
+        let clean = roots.into_iter().map(|root| (normal(root.path.as_os_str().as_encoded_bytes()), root));
+        Self(clean.filter_map(|(path, root)| path.map(|path| (path, root))).collect())
     }
 
-    /// Whether `script` is one of the roots or lies below one. Repeated slashes and `.` mean nothing; `..` is never
+    /// Whether one root covers `script` and allows these names for it. Repeated slashes and `.` mean nothing; `..` is never
     /// allowed, as what it leads to depends on symbolic links.
-    pub fn allow(&self, script: &[u8]) -> bool {
-        let Some(script) = normal(script) else { return false };
-        self.0.iter().any(|root| {
-            script.strip_prefix(&root[..]).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        })
+    ///
+    /// # Errors
+    /// What is not allowed, and for a name, what would have been.
+    pub fn check(&self, script: &[u8], callable: &[u8], application_group: &[u8]) -> Result<(), NotAllowed> {
+        let path = normal(script);
+        let covers = |root: &[u8]| {
+            let rest = path.as_deref().and_then(|path| path.strip_prefix(root));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        let covering = || self.0.iter().filter(|(path, _)| covers(path)).map(|(_, root)| root);
+        if covering()
+            .any(|root| root.callable.permits(callable) && root.application_group.permits(application_group))
+        {
+            return Ok(());
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let script = text(script);
+        if covering().next().is_none() {
+            return Err(NotAllowed::Script(script));
+        }
+        if covering().any(|root| root.callable.permits(callable)) {
+            let rooms =
+                covering().filter(|root| root.callable.permits(callable)).map(|r| &r.application_group);
+            Err(NotAllowed::ApplicationGroup { script, name: text(application_group), allowed: names(rooms) })
+        } else {
+            let allowed = names(covering().map(|root| &root.callable));
+            Err(NotAllowed::Callable { script, name: text(callable), allowed })
+        }
     }
+}
+
+/// The names in the lists, each once.
+fn names<'a>(lists: impl Iterator<Item = &'a Allowed>) -> Vec<String> {
+    let mut all: Vec<String> = lists
+        .flat_map(|allowed| match allowed {
+            Allowed::Any => Vec::new(),
+            Allowed::Only(names) => names.clone(),
+        })
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// `/a//./b/` as `/a/b`, and `/` as the empty path. `None` when relative, climbing, or with a NUL.
@@ -46,11 +121,27 @@ fn normal(path: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn root(path: &str, callable: Allowed, application_group: Allowed) -> Root {
+        Root { path: path.into(), callable, application_group }
+    }
+
+    fn any(path: &str) -> Root {
+        root(path, Allowed::Any, Allowed::Any)
+    }
+
+    fn only(names: &[&str]) -> Allowed {
+        Allowed::Only(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn allows(roots: &Roots, script: &str) -> bool {
+        roots.check(script.as_bytes(), b"application", b"").is_ok()
+    }
+
     #[test]
     fn sk_10_only_scripts_below_a_root_are_allowed() {
-        let roots = Roots::new(vec!["/srv/site/".into(), "/opt//one/./app.wsgi".into(), "relative".into()]);
+        let roots = Roots::new(["/srv/site/", "/opt//one/./app.wsgi", "relative"].map(any).into());
         for allowed in ["/srv/site/app.py", "/srv//site/./a/b.wsgi", "/srv/site", "/opt/one/app.wsgi"] {
-            assert!(roots.allow(allowed.as_bytes()), "{allowed}");
+            assert!(allows(&roots, allowed), "{allowed}");
         }
         for refused in [
             "",
@@ -65,10 +156,50 @@ mod tests {
             "/tmp/evil.py",
             "/srv/site/a\0b",
         ] {
-            assert!(!roots.allow(refused.as_bytes()), "{refused}");
+            assert!(!allows(&roots, refused), "{refused}");
         }
-        assert!(Roots::new(vec!["/".into()]).allow(b"/anything"));
-        assert!(!Roots::new(vec!["/a/../b".into()]).allow(b"/b/x"));
-        assert!(!Roots::new(Vec::new()).allow(b"/a"));
+        assert!(allows(&Roots::new(vec![any("/")]), "/anything"));
+        assert!(!allows(&Roots::new(vec![any("/a/../b")]), "/b/x"));
+        assert!(!allows(&Roots::new(Vec::new()), "/a"));
+    }
+
+    #[test]
+    fn sk_10_names_belong_to_the_root_that_covers_the_script() {
+        let roots = Roots::new(vec![
+            root("/srv/a", only(&["application"]), only(&["", "a"])),
+            root("/srv/b", only(&["app"]), Allowed::Any),
+            root("/srv/b/admin.wsgi", only(&["admin"]), only(&["admin"])),
+        ]);
+        let check = |script: &str, callable: &str, group: &str| {
+            roots.check(script.as_bytes(), callable.as_bytes(), group.as_bytes()).map_err(|e| e.to_string())
+        };
+        for (script, callable, group) in [
+            ("/srv/a/x.wsgi", "application", "a"),
+            ("/srv/a/x.wsgi", "application", ""),
+            ("/srv/b/x.wsgi", "app", "whatever"),
+            ("/srv/b/admin.wsgi", "admin", "admin"),
+            ("/srv/b/admin.wsgi", "app", "whatever"),
+        ] {
+            assert_eq!(check(script, callable, group), Ok(()));
+        }
+        let error = check("/srv/a/x.wsgi", "debug_shell", "").unwrap_err();
+        assert!(
+            error.contains("callable \"debug_shell\"") && error.contains("(allowed: \"application\")"),
+            "{error}"
+        );
+        let error = check("/srv/a/x.wsgi", "application", "b").unwrap_err();
+        assert!(
+            error.contains("application group \"b\"") && error.contains("(allowed: \"\", \"a\")"),
+            "{error}"
+        );
+        assert!(
+            check("/srv/b/x.wsgi", "admin", "admin").is_err(),
+            "the names of a root are for its scripts only"
+        );
+        assert!(
+            check("/srv/b/admin.wsgi", "admin", "b").is_err(),
+            "a name of one root is not mixed with one of another"
+        );
+        assert!(check("/srv/c/x.wsgi", "app", "").unwrap_err().contains("outside what WSGIScriptAlias"));
     }
 }

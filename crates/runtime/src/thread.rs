@@ -30,7 +30,7 @@ const TURN: Duration = Duration::from_millis(5);
 pub struct Shared {
     /// Connections.
     pub pool: Pool,
-    /// Scripts that may be loaded.
+    /// What may be loaded.
     pub roots: Roots,
     /// Longest silence of a child.
     pub silence: Duration,
@@ -203,16 +203,11 @@ impl RequestThread<'_> {
     }
 }
 
-/// Names of the application group and the callable, once it is clear that the script may be loaded.
+/// Names of the application group and the callable, once it is clear that the configuration allows them and the script.
 fn names<'a>(request: &Request<'a>, roots: &Roots) -> Result<(&'a str, &'a str), (RefusalReason, String)> {
-    if !roots.allow(request.script) {
-        let script = String::from_utf8_lossy(request.script).into_owned();
-        let text = format!(
-            "the script \"{script}\" is outside what WSGIScriptAlias and the other aliases of the configuration \
-             allow for this process group"
-        );
-        return Err((RefusalReason::Script, text));
-    }
+    roots
+        .check(request.script, request.callable, request.application_group)
+        .map_err(|error| (RefusalReason::Script, error.to_string()))?;
     let text = |bytes: &'a [u8], what: &str| {
         std::str::from_utf8(bytes)
             .map_err(|_| (RefusalReason::Malformed, format!("the name of the {what} is not UTF-8")))

@@ -36,6 +36,38 @@ pub struct Timeouts {
     pub queue: Option<Duration>,
 }
 
+/// Code that a worker may be asked to run. The worker holds every request against these, so that whoever can speak to it still
+/// cannot choose what it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// The script, or a directory whose files are scripts.
+    pub path: PathBuf,
+    /// Names that requests for these scripts may give for the callable.
+    pub callable: Allowed,
+    /// Names that requests for these scripts may give for the application group; empty is the main interpreter.
+    pub application_group: Allowed,
+}
+
+/// The names that the configuration can produce in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Allowed {
+    /// Decided for each request, by `%{ENV:..}`, `%{HOST}` and the like: nothing to hold a name against.
+    Any,
+    /// These.
+    Only(Vec<String>),
+}
+
+impl Allowed {
+    /// Whether a request may give this name.
+    #[must_use]
+    pub fn permits(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(names) => names.iter().any(|allowed| allowed.as_bytes() == name),
+        }
+    }
+}
+
 /// A process group, ready to be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessGroup {
@@ -85,8 +117,8 @@ pub struct ProcessGroup {
     pub new_privileges: bool,
     /// Time limits.
     pub timeouts: Timeouts,
-    /// Files and directories from which the worker may load scripts: targets of aliases that can lead to this group.
-    pub roots: Vec<PathBuf>,
+    /// What the worker may load: targets of aliases that can lead to this group.
+    pub roots: Vec<Root>,
 }
 
 /// Everything the supervisor has to know.

@@ -7,4 +7,4 @@ pub mod group;
 pub mod options;
 pub mod worker;
 
-pub use group::{Account, Definitions, ProcessGroup, Timeouts};
+pub use group::{Account, Allowed, Definitions, ProcessGroup, Root, Timeouts};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Account;
+use crate::{Account, Root};
 
 /// Descriptor numbers in a new worker. 0 is `/dev/null`; 1 and 2 are the log pipe.
 pub mod descriptor {
@@ -24,8 +24,6 @@ pub mod descriptor {
 pub struct WorkerConfig {
     /// Process group.
     pub group: String,
-    /// Worker slot, from 0.
-    pub slot: u32,
     /// Who this process must be by now; verified before Python runs a line of the site's. `None`: no drop was asked for.
     pub account: Option<Account>,
     /// False: `no_new_privs` must be set by now.
@@ -42,14 +40,12 @@ pub struct WorkerConfig {
     pub multiprocess: bool,
     /// Entries for the front of `sys.path`.
     pub python_path: Vec<PathBuf>,
-    /// `PYTHON_EGG_CACHE` directory.
-    pub python_eggs: Option<PathBuf>,
     /// `home=` of the group: also the first entry of `sys.path`.
     pub home: Option<PathBuf>,
     /// Process title.
     pub display_name: String,
-    /// Files and directories from which scripts may be loaded.
-    pub roots: Vec<PathBuf>,
+    /// What may be loaded.
+    pub roots: Vec<Root>,
     /// Time to finish requests after SIGTERM before the process ends itself.
     pub shutdown_timeout: Duration,
     /// Time to finish requests after a drain command.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use httpd::{Level, Parent, RunMode};
 use spec::options::ServerFacts;
+use spec::{Allowed, Root};
 
 use crate::config::{Declared, ServerConfig};
 use crate::groups::Resolved;
@@ -122,7 +123,11 @@ impl Resolution {
         let mut roots = Vec::with_capacity(destination.roots.len());
         for root in destination.roots {
             match String::from_utf8(root) {
-                Ok(root) => roots.push(PathBuf::from(root)),
+                Ok(root) => roots.push(Root {
+                    path: PathBuf::from(root),
+                    callable: Allowed::Any,
+                    application_group: Allowed::Any,
+                }),
                 Err(error) => {
                     let path = error.as_bytes().escape_ascii().to_string();
                     self.mistakes.push(format!(

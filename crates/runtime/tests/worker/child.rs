@@ -58,13 +58,14 @@ pub struct Ask<'a> {
     pub path: &'a str,
     pub script: &'a [u8],
     pub group: &'a str,
+    pub callable: &'a str,
     pub environ: &'a [(&'a str, &'a str)],
     pub body: Body<'a>,
 }
 
 impl<'a> Ask<'a> {
     pub fn new(script: &'a [u8], path: &'a str) -> Self {
-        Self { path, script, group: "", environ: &[], body: Body::Inline(b"") }
+        Self { path, script, group: "", callable: "application", environ: &[], body: Body::Inline(b"") }
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -75,7 +76,7 @@ impl<'a> Ask<'a> {
             queue_start: 1_700_000_000_750_000,
             application_group: self.group.as_bytes(),
             script: self.script,
-            callable: b"application",
+            callable: self.callable.as_bytes(),
         };
         let mut encoder = RequestEncoder::new(&mut out, &fields).unwrap();
         let method = if matches!(self.body, Body::Inline(b"")) { "GET" } else { "POST" };

@@ -10,8 +10,8 @@ use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
-use spec::Account;
 use spec::worker::{Command as Order, REPORT_LEN, Report, WorkerConfig};
+use spec::{Account, Allowed, Root};
 
 use crate::child::{Ask, Child};
 
@@ -50,6 +50,8 @@ pub struct Wish {
     pub new_privileges: bool,
     /// Whether the worker is started without it.
     pub started_with_new_privileges: bool,
+    /// What may be loaded, in place of everything in the site's directory; made from that directory.
+    pub roots: Option<fn(&Path) -> Vec<Root>>,
 }
 
 impl Wish {
@@ -72,6 +74,7 @@ impl Wish {
             // Whoever runs the tests without root may have the flag or not.
             new_privileges: account.is_none(),
             started_with_new_privileges: false,
+            roots: None,
             account,
         }
     }
@@ -102,7 +105,6 @@ impl Wish {
     fn config(&self, site: &Path) -> WorkerConfig {
         WorkerConfig {
             group: "tests".to_owned(),
-            slot: 0,
             account: self.configured.clone(),
             new_privileges: self.new_privileges,
             peer_uid: self.peer_uid,
@@ -111,10 +113,9 @@ impl Wish {
             processes: 1,
             multiprocess: false,
             python_path: Vec::new(),
-            python_eggs: None,
             home: None,
             display_name: "(wsgi:tests)".to_owned(),
-            roots: vec![site.to_owned()],
+            roots: self.roots.map_or_else(|| vec![root(site)], |roots| roots(site)),
             shutdown_timeout: self.shutdown,
             graceful_timeout: self.graceful,
             socket_timeout: self.socket,
@@ -168,6 +169,11 @@ impl Wish {
         command.fd_mappings(mappings.collect()).unwrap();
         (command.spawn().unwrap(), reports, lifeline)
     }
+}
+
+/// Everything below the path, whatever names requests give.
+pub fn root(path: &Path) -> Root {
+    Root { path: path.to_owned(), callable: Allowed::Any, application_group: Allowed::Any }
 }
 
 /// The extension that Cargo built beside this test.

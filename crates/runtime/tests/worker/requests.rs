@@ -3,10 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
+use spec::{Allowed, Root};
 use wire::{Body, Kind, RefusalReason};
 
-use crate::child::{Answer, Frame};
+use crate::child::{Answer, Ask, Frame};
 use crate::harness::{LIMIT, Wish};
 
 fn ok(answer: &Answer) -> bool {
@@ -216,6 +218,27 @@ fn sk_10_a_script_outside_the_roots_is_refused() {
     }
     assert!(ok(&child.get(&worker.ask("/hello"))), "the connection goes on");
     assert!(!std::path::Path::new("/tmp/never").exists());
+}
+
+/// Who passes every other check and speaks to the worker directly still gets only what the configuration can ask for.
+#[test]
+fn sk_10_another_callable_or_application_group_is_refused() {
+    let roots = |site: &Path| {
+        let only = |name: &str| Allowed::Only(vec![name.to_owned()]);
+        vec![Root { path: site.to_owned(), callable: only("application"), application_group: only("") }]
+    };
+    let worker = Wish { roots: Some(roots), ..Wish::new() }.start();
+    let mut child = worker.connect();
+    assert!(ok(&child.get(&worker.ask("/hello"))));
+    for (group, callable, expected) in [
+        ("", "other_application", "callable \"other_application\""),
+        ("other", "application", "application group \"other\""),
+    ] {
+        let answer = child.get(&Ask { group, callable, ..worker.ask("/hello") });
+        let Some(Frame::Refuse(RefusalReason::Script, text)) = &answer.last else { panic!("{answer:?}") };
+        assert!(text.contains(expected) && text.contains("allowed: "), "{text}");
+    }
+    assert!(ok(&child.get(&worker.ask("/hello"))), "the connection goes on");
 }
 
 #[test]

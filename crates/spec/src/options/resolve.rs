@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::error::ResolveError;
 use super::python::{Executables, PythonChoice};
 use super::value::{Backlog, Identity, Processes, Threads, Timeout, Umask};
-use crate::{Account, ProcessGroup, Timeouts};
+use crate::{Account, ProcessGroup, Root, Timeouts};
 
 /// `NGROUPS_MAX` of Linux: setgroups(2) refuses more.
 pub const MAX_GROUPS: usize = 65536;
@@ -67,7 +67,7 @@ impl Draft {
         facts: &ServerFacts,
         accounts: &dyn Accounts,
         files: &dyn Executables,
-        roots: Vec<PathBuf>,
+        roots: Vec<Root>,
     ) -> Result<ProcessGroup, ResolveError> {
         let account = if facts.root { Some(self.account(facts, accounts)?) } else { None };
         let title = format!("(wsgi:{})", self.name);

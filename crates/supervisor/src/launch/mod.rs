@@ -70,11 +70,11 @@ pub struct Started {
 ///
 /// # Errors
 /// No process was made. (That a process could not become a worker comes through its status pipe.)
-pub fn start(group: &ProcessGroup, facts: &Facts, slot: u32, listener: BorrowedFd<'_>) -> Result<Started> {
+pub fn start(group: &ProcessGroup, facts: &Facts, listener: BorrowedFd<'_>) -> Result<Started> {
     let arguments =
         [group.python.as_os_str(), "-c".as_ref(), bootstrap::WORKER.as_ref(), facts.runtime.as_ref()];
     let plan = plan(group, facts, &arguments.map(OsStrExt::as_bytes))?;
-    let config = sealed(&serde_json::to_vec(&worker_config(group, facts, slot))?)?;
+    let config = sealed(&serde_json::to_vec(&worker_config(group, facts))?)?;
     let null = null()?;
     let (output, log) = pipe_with(PipeFlags::CLOEXEC)?;
     let (status, report) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -154,10 +154,9 @@ fn limits(group: &ProcessGroup, inherited: &Inherited) -> Vec<(Resource, Rlimit)
     limits
 }
 
-fn worker_config(group: &ProcessGroup, facts: &Facts, slot: u32) -> WorkerConfig {
+fn worker_config(group: &ProcessGroup, facts: &Facts) -> WorkerConfig {
     WorkerConfig {
         group: group.name.clone(),
-        slot,
         account: group.account.clone(),
         new_privileges: group.new_privileges,
         peer_uid: facts.httpd_uid,
@@ -166,7 +165,6 @@ fn worker_config(group: &ProcessGroup, facts: &Facts, slot: u32) -> WorkerConfig
         processes: group.processes,
         multiprocess: group.multiprocess,
         python_path: group.python_path.clone(),
-        python_eggs: group.python_eggs.clone(),
         home: group.home.clone(),
         display_name: group.display_name.clone(),
         roots: group.roots.clone(),

@@ -61,7 +61,7 @@ impl Server {
         let Some(listener) = listener else { return };
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
-        let started = crate::launch::start(&entry.definition, facts, slot, listener.as_fd());
+        let started = crate::launch::start(&entry.definition, facts, listener.as_fd());
         let started = started.and_then(|started| {
             self.sources.add(&started.child.handle, Source::Exit(id))?;
             self.sources.add(&started.status, Source::Status(id))?;

@@ -143,7 +143,7 @@ fn me_2_worker_shares_no_writable_memory_and_reads_its_configuration() {
     supervisor.wait_for_log("WSGI1001");
     let config: spec::worker::WorkerConfig =
         serde_json::from_slice(&fs::read(out.join("config")).unwrap()).unwrap();
-    assert_eq!((config.group.as_str(), config.slot, config.threads), ("site", 0, 2));
+    assert_eq!((config.group.as_str(), config.threads), ("site", 2));
     assert!(out.join("refused").exists());
     for pid in [supervisor.workers()[0], supervisor.pid()] {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
