@@ -152,7 +152,7 @@ fn ki_3_the_death_of_the_supervisor_loses_nothing() {
 fn a_request_that_waits_in_the_socket_is_served_by_the_next_worker() {
     let apache = need!(ours()).one_daemon("threads=1 processes=1").fixture("hello").start();
     apache.expect_log("WSGI1002");
-    for _ in 0..5 {
+    for _ in 0..2 {
         let worker = apache.workers().remove(0);
         worker.signal(nix::sys::signal::Signal::SIGSTOP);
         let request = apache.request("GET", "/hello");

@@ -90,14 +90,26 @@ impl ErrorLog {
     pub fn check(&self) {
         let expected = self.expected.borrow();
         let text = self.text();
-        let surprising: Vec<&str> = text
-            .lines()
-            .filter(|line| {
+        let lines: Vec<&str> = text.lines().collect();
+        let surprising: Vec<&str> = (0..lines.len())
+            .filter(|at| {
+                let line = lines[*at];
                 let announced = expected.iter().any(|regex| regex.is_match(line));
-                self.ours && FATAL.is_match(line)
-                    || !(announced || QUIET.is_match(line) || APACHE_ITSELF.is_match(line))
+                let fatal = self.ours && FATAL.is_match(line) && !child_dies_while_apache_stops(&lines, *at);
+                fatal || !(announced || QUIET.is_match(line) || APACHE_ITSELF.is_match(line))
             })
+            .map(|at| lines[at])
             .collect();
         assert!(surprising.is_empty(), "log lines nobody announced:\n{}", surprising.join("\n"));
     }
+}
+
+/// mpm_event closes its connections while they are still in use when it is stopped or restarted at once: of an httpd 2.4.71
+/// *without* the module, a child crashed so in 23 of 400 restarts under load. A crash at any other time is not excused.
+fn child_dies_while_apache_stops(lines: &[&str], at: usize) -> bool {
+    const NEAR: usize = 3;
+    let near = &lines[at.saturating_sub(NEAR)..lines.len().min(at + NEAR + 1)];
+    let stops =
+        near.iter().any(|line| line.contains("AH00491: caught SIGTERM") || line.contains("AH00494: SIGHUP"));
+    stops && (lines[at].contains("AH00051") || lines[at].contains("AH00052"))
 }
