@@ -21,7 +21,7 @@ pub struct Account {
     pub home: Option<PathBuf>,
 }
 
-/// Time limits of a group. `None` means: no limit of its own.
+/// Time limits of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// From SIGTERM to SIGKILL.
@@ -32,7 +32,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Longest silence on the connection between child and worker, either direction (default: the server's `Timeout`).
     pub socket: Duration,
-    /// How long a request may wait for a worker slot.
+    /// How long a request may wait for a free thread; without it `socket` applies.
     pub queue: Option<Duration>,
 }
 
@@ -103,7 +103,7 @@ pub struct ProcessGroup {
     pub display_name: String,
     /// Extra environment variables (`env=NAME=VALUE`).
     pub environment: BTreeMap<String, String>,
-    /// `listen` backlog of each worker's socket.
+    /// Requests that may wait for a free thread (503 beyond); also the `listen` backlog of each socket.
     pub listen_backlog: u32,
     /// Owner of the sockets.
     pub socket_uid: u32,

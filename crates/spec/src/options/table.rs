@@ -206,8 +206,8 @@ pub const TABLE: &[OptionRow] = &[
         "listen-backlog",
         "a whole number from 0 to 65535",
         "100",
-        "connections that may wait at each worker's socket",
-        STRICT,
+        "requests of the group that may wait for a free thread; those beyond are answered 503 at once",
+        "mod_wsgi has a queue for each worker's socket only, and the request beyond it waits to connect",
         |d, v| put(&mut d.backlog, Backlog::parse(v)),
     ),
     works(
@@ -236,7 +236,7 @@ pub const TABLE: &[OptionRow] = &[
     ),
     works(
         "queue-timeout",
-        "a whole number of seconds, 0 for no limit",
+        "a whole number of seconds, 0 for the time of socket-timeout",
         "0",
         "how long a request may wait for a free thread, then 504",
         "the waiting request is answered at that moment, not when a thread comes free",
