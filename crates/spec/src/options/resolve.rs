@@ -180,16 +180,16 @@ impl Draft {
         option: &'static str,
         accounts: &dyn Accounts,
     ) -> Result<(u32, Option<User>), ResolveError> {
-        let entry = match wanted {
-            Identity::Number(uid) => accounts.user_by_id(*uid),
-            Identity::Name(name) => Some(accounts.user_by_name(name).ok_or_else(|| {
-                ResolveError::UnknownUser { group: self.name.clone(), option, value: wanted.to_string() }
-            })?),
-        };
-        let uid = match (wanted, &entry) {
-            (Identity::Number(uid), _) => *uid,
-            (Identity::Name(_), Some(user)) => user.uid,
-            (Identity::Name(_), None) => 0,
+        let (uid, entry) = match wanted {
+            Identity::Number(uid) => (*uid, accounts.user_by_id(*uid)),
+            Identity::Name(name) => {
+                let user = accounts.user_by_name(name).ok_or_else(|| ResolveError::UnknownUser {
+                    group: self.name.clone(),
+                    option,
+                    value: wanted.to_string(),
+                })?;
+                (user.uid, Some(user))
+            }
         };
         self.not_root(uid, option, wanted)?;
         Ok((uid, entry))
