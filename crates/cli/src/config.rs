@@ -161,8 +161,9 @@ fn plain(path: &Path) -> Result<String> {
     };
     let odd = text.chars().find(|c| c.is_control() || "\"\\*?[".contains(*c));
     if let Some(odd) = odd {
+        let odd = if odd.is_control() { odd.escape_default().to_string() } else { odd.to_string() };
         return Err(bad(format!(
-            "the character {odd:?} cannot stand in Apache's configuration; rename the file or folder"
+            "the character {odd} cannot stand in Apache's configuration; rename the file or folder"
         )));
     }
     if text.contains("${") {

@@ -105,7 +105,10 @@ pub enum Error {
     #[error("Apache ended by itself ({0}); its last lines above say why")]
     Ended(std::process::ExitStatus),
     /// Apache neither serves nor ends.
-    #[error("Apache did not listen on {0} within 30 seconds; it was stopped")]
+    #[error(
+        "Apache did not listen on {0} within 30 seconds and was stopped; its last lines above say what it waited for: repair \
+         that, or try again when the machine is less busy"
+    )]
     NotReady(std::net::SocketAddr),
     /// The system refused something.
     #[error("cannot {doing}: {source}")]

@@ -93,12 +93,15 @@ fn judge(choice: &Choice, answer: Python, account: Option<&Account>) -> Result<P
     let (major, minor, patch) = answer.version;
     if (major, minor) < OLDEST {
         return Err(bad(format!(
-            "it is Python {major}.{minor}.{patch}; {}.{} or newer is needed",
+            "it is Python {major}.{minor}.{patch}; {}.{} or newer is needed: name another one with --python",
             OLDEST.0, OLDEST.1
         )));
     }
     if answer.implementation != "cpython" {
-        return Err(bad(format!("it is {}; only CPython is supported", answer.implementation)));
+        return Err(bad(format!(
+            "it is {}; only CPython can run a site here: name another one with --python",
+            answer.implementation
+        )));
     }
     if let Some((path, why)) = answer.unreadable.first() {
         let who = account.map_or("you", |account| account.user.as_str());
@@ -124,7 +127,10 @@ mod tests {
     #[test]
     fn an_old_python_is_refused_with_both_versions() {
         let error = judge(&choice(), answer((3, 9, 18), "cpython"), None).unwrap_err().to_string();
-        assert_eq!(error, "--python /opt/python: it is Python 3.9.18; 3.10 or newer is needed");
+        assert_eq!(
+            error,
+            "--python /opt/python: it is Python 3.9.18; 3.10 or newer is needed: name another one with --python"
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn script(path: &Path) -> Result<PathBuf> {
 
 fn folder(what: &'static str, path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
-        let why = "there is no such folder".to_owned();
+        let why = "there is no such folder; make it, or give one that exists".to_owned();
         return Err(Error::BadPath { what, path: path.to_path_buf(), why });
     }
     std::path::absolute(path).doing("find", path)

@@ -75,8 +75,9 @@ fn asked<'r>(request: &Request<'r>, settings: &Settings) -> Asked<'r> {
     Asked {
         executable: is_aliased(request) || request.allows_exec_cgi(),
         file: request.file().kind,
-        path_info_rejected: request.path_info_rule() == PathInfo::Reject
-            && request.path_info().is_some_and(|info| !info.is_empty()),
+        forbidden_path_info: request
+            .path_info()
+            .filter(|info| !info.is_empty() && request.path_info_rule() == PathInfo::Reject),
         transfer_encoding: headers.get(c"Transfer-Encoding"),
         chunked_allowed: settings.chunked_request.unwrap_or(false),
         content_length: headers.get(c"Content-Length"),

@@ -10,8 +10,8 @@ pub struct Asked<'a> {
     pub executable: bool,
     /// What is at the file's path.
     pub file: FileType,
-    /// `AcceptPathInfo Off`, and there is some.
-    pub path_info_rejected: bool,
+    /// The path info, where there is some and `AcceptPathInfo Off` forbids it.
+    pub forbidden_path_info: Option<&'a [u8]>,
     /// The header.
     pub transfer_encoding: Option<&'a [u8]>,
     /// `WSGIChunkedRequest`.
@@ -42,21 +42,31 @@ pub enum Refusal {
     )]
     Directory,
     /// `AcceptPathInfo Off`.
-    #[error("WSGI0137: AcceptPathInfo Off forbids the path behind the script")]
-    PathInfo,
+    #[error(
+        "WSGI0137: AcceptPathInfo Off forbids the path {0} behind the script: correct the URL, or write AcceptPathInfo On for \
+         the script's directory"
+    )]
+    PathInfo(String),
     /// Not chunked.
     #[error(
-        "WSGI0138: the request has a Transfer-Encoding other than chunked, which nothing here can decode"
+        "WSGI0138: the request has the Transfer-Encoding {0}, and only chunked can be decoded: the client must send the body \
+         as it is, with a Content-Length"
     )]
-    TransferEncoding,
+    TransferEncoding(String),
     /// Chunked.
     #[error("WSGI0139: the request body has no Content-Length: WSGIChunkedRequest On accepts such bodies")]
     Chunked,
     /// Not a number.
-    #[error("WSGI0141: the request's Content-Length is not a whole number")]
-    ContentLength,
+    #[error(
+        "WSGI0141: the request's Content-Length {0} is not a whole number of bytes in digits: the client, or the proxy in front \
+         of this server, must send one"
+    )]
+    ContentLength(String),
     /// Larger than `LimitRequestBody`.
-    #[error("WSGI1301: the request body of {length} bytes is larger than LimitRequestBody {limit}")]
+    #[error(
+        "WSGI1301: the request body of {length} bytes is larger than LimitRequestBody {limit}: raise it for this URL if such bodies \
+         are wanted"
+    )]
     TooLarge {
         /// `Content-Length`.
         length: u64,
@@ -100,10 +110,10 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::NotExecutable | Self::Directory => 403,
-            Self::Missing | Self::PathInfo => 404,
-            Self::TransferEncoding => 501,
+            Self::Missing | Self::PathInfo(_) => 404,
+            Self::TransferEncoding(_) => 501,
             Self::Chunked => 411,
-            Self::ContentLength => 400,
+            Self::ContentLength(_) => 400,
             Self::TooLarge { .. } => 413,
             Self::EmbeddedForbidden | Self::Embedded | Self::UnknownGroup(_) | Self::ForeignGroup { .. } => {
                 500
@@ -126,24 +136,31 @@ impl Asked<'_> {
             FileType::Directory => return Err(Refusal::Directory),
             FileType::Regular | FileType::Other => {}
         }
-        if self.path_info_rejected {
-            return Err(Refusal::PathInfo);
+        if let Some(info) = self.forbidden_path_info {
+            return Err(Refusal::PathInfo(shown(info)));
         }
         if let Some(coding) = self.transfer_encoding {
             if !coding.eq_ignore_ascii_case(b"chunked") {
-                return Err(Refusal::TransferEncoding);
+                return Err(Refusal::TransferEncoding(shown(coding)));
             }
             if !self.chunked_allowed {
                 return Err(Refusal::Chunked);
             }
         }
         let Some(text) = self.content_length else { return Ok(()) };
-        let length = number(text).ok_or(Refusal::ContentLength)?;
+        let length = number(text).ok_or_else(|| Refusal::ContentLength(shown(text)))?;
         match self.body_limit {
             Some(limit) if length > limit => Err(Refusal::TooLarge { length, limit }),
             _ => Ok(()),
         }
     }
+}
+
+/// The beginning of what a client has sent, on one line.
+fn shown(text: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    let dots = if text.len() > LONGEST { "..." } else { "" };
+    format!("\"{}{dots}\"", text.get(..LONGEST).unwrap_or(text).escape_ascii())
 }
 
 /// Digits only (RFC 9110, 8.6), no sign, no space.
@@ -161,7 +178,7 @@ mod tests {
         Asked {
             executable: true,
             file: FileType::Regular,
-            path_info_rejected: false,
+            forbidden_path_info: None,
             transfer_encoding: None,
             chunked_allowed: false,
             content_length: Some(b"10"),
@@ -179,7 +196,7 @@ mod tests {
         assert_eq!(status(&Asked { executable: false, ..good() }), 403);
         assert_eq!(status(&Asked { file: FileType::Missing, ..good() }), 404);
         assert_eq!(status(&Asked { file: FileType::Directory, ..good() }), 403);
-        assert_eq!(status(&Asked { path_info_rejected: true, ..good() }), 404);
+        assert_eq!(status(&Asked { forbidden_path_info: Some(b"/x"), ..good() }), 404);
         assert_eq!(status(&Asked { transfer_encoding: Some(b"gzip"), ..good() }), 501);
         assert_eq!(status(&Asked { transfer_encoding: Some(b"Chunked"), ..good() }), 411);
         let chunked = Asked { transfer_encoding: Some(b"chunked"), chunked_allowed: true, ..good() };
@@ -193,7 +210,10 @@ mod tests {
 
     #[test]
     fn every_sentence_has_a_code() {
-        for refusal in [Refusal::Missing, Refusal::Embedded, Refusal::UnknownGroup("x".into())] {
+        let asked = Asked { content_length: Some(b"1\n2"), ..good() };
+        let refusal = asked.check().unwrap_err();
+        assert!(refusal.to_string().contains(r#"Content-Length "1\n2" is not"#), "{refusal}");
+        for refusal in [Refusal::Missing, Refusal::Embedded, Refusal::UnknownGroup("x".into()), refusal] {
             let text = refusal.to_string();
             assert!(text.starts_with("WSGI") && text[4..8].bytes().all(|b| b.is_ascii_digit()), "{text}");
         }
