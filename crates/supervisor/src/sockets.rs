@@ -30,7 +30,8 @@ pub enum SocketError {
     },
     /// A directory that others could tamper with.
     #[error(
-        "the directory {path:?} for sockets {reason}; set WSGISocketPrefix to a path in a directory that only root can write to"
+        "the directory {} for sockets {reason}; set WSGISocketPrefix to a path in a directory that only root can write to",
+        path.display()
     )]
     Unsafe {
         /// The directory.
@@ -40,7 +41,8 @@ pub enum SocketError {
     },
     /// The directory cannot be made.
     #[error(
-        "cannot make the directory {path:?} for sockets ({error}); the directory above it must exist and belong to the user who starts Apache: create it or set WSGISocketPrefix"
+        "cannot make the directory {} for sockets ({error}); the directory above it must exist and belong to the user who starts Apache: create it or set WSGISocketPrefix",
+        path.display()
     )]
     NotMade {
         /// The directory.
@@ -49,7 +51,7 @@ pub enum SocketError {
         error: Error,
     },
     /// A system call failed.
-    #[error("cannot {action} {path:?}: {error}")]
+    #[error("cannot {action} {}: {error}", path.display())]
     System {
         /// What was attempted.
         action: &'static str,
@@ -59,13 +61,13 @@ pub enum SocketError {
         error: Error,
     },
     /// After all calls succeeded, the socket is not as it should be.
-    #[error("the socket {path:?} did not get the mode and owner it was given")]
+    #[error("the socket {} did not get the mode and owner it was given", path.display())]
     NotAsWanted {
         /// The socket.
         path: PathBuf,
     },
     /// A listener that was handed over is not the one it is said to be.
-    #[error("the listener handed over for {path:?} {reason}")]
+    #[error("the listener handed over for {} {reason}", path.display())]
     NotAdopted {
         /// The socket.
         path: PathBuf,

@@ -72,10 +72,10 @@ pub enum Failure {
     #[error("{0} requests already wait for a worker")]
     QueueFull(u32),
     /// Nobody was free in time.
-    #[error("no worker was free within {0:?}")]
+    #[error("no worker was free within {} s", .0.as_secs())]
     QueueTimeout(Duration),
     /// The worker's socket took no connection in time.
-    #[error("its socket took no connection within {0:?}")]
+    #[error("its socket took no connection within {} s", .0.as_secs())]
     ConnectTimeout(Duration),
     /// The worker's socket cannot be connected to.
     #[error("connecting to {path} failed: {error}")]
@@ -116,7 +116,7 @@ pub enum Failure {
     #[error("the connection to it failed: {0}")]
     Connection(io::Error),
     /// Nothing came for too long.
-    #[error("it was silent for {0:?}")]
+    #[error("it was silent for {} s", .0.as_secs())]
     Silent(Duration),
     /// What came is not a valid frame, or came at the wrong time.
     #[error("it broke the protocol: {0}")]
@@ -135,9 +135,6 @@ pub enum Failure {
         /// What was announced, in bytes.
         announced: u64,
     },
-    /// The application failed before it answered; the worker has logged why.
-    #[error("the application failed")]
-    Failed(u16),
     /// The application failed in the middle of its answer; the worker has logged why.
     #[error("the application failed")]
     Aborted,
@@ -196,7 +193,6 @@ impl Failure {
             Self::Head(_) => worker(502, 148, HOSTILE),
             Self::Descriptor(_) => worker(502, 1114, HOSTILE),
             Self::Length { .. } => worker(502, 1115, LENGTH),
-            Self::Failed(status) => make(Owner::Application, *status, None, 1116, ""),
             Self::Aborted => make(Owner::Application, 500, Some(Error), 1117, ABOVE),
         }
     }
@@ -306,7 +302,6 @@ mod tests {
         assert_eq!(status(Failure::Silent(Duration::from_secs(60))), 504);
         assert_eq!(status(Failure::Closed), 502);
         assert_eq!(status(Failure::BodyTimeout), 408);
-        assert_eq!(status(Failure::Failed(500)), 500);
         assert_eq!(Failure::QueueFull(100).verdict().retry_after, Some(RETRY_AFTER));
         assert_eq!(Failure::Closed.verdict().retry_after, None);
     }
