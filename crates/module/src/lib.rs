@@ -1,23 +1,23 @@
 //! `mod_wsgi.so`: directives, routing, and the way of a request to a worker and back. No Python, no worker and no socket is made
 //! here: the supervisor owns those.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
-pub mod admission;
-pub mod body;
-pub mod check;
-pub mod companions;
-pub mod config;
-pub mod directives;
-pub mod environ;
-pub mod generation;
-pub mod groups;
-pub mod handler;
-pub mod hooks;
-pub mod pool;
-pub mod refusal;
-pub mod relay;
-pub mod response;
-pub mod routing;
-pub mod supervise;
+mod admission;
+mod body;
+mod check;
+mod companions;
+mod config;
+mod directives;
+mod environ;
+mod generation;
+mod groups;
+mod handler;
+mod hooks;
+mod pool;
+mod refusal;
+mod relay;
+mod response;
+mod routing;
+mod supervise;
 
-pub use hooks::Wsgi;
+pub use hooks::{Wsgi, wsgi_module};

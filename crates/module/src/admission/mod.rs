@@ -11,7 +11,7 @@ mod layout;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-pub use decide::{Decision, Limits, admit, least_busy};
+pub use decide::{Decision, Limits, admit};
 use layout::Layout;
 pub use layout::{Row, cells_needed};
 

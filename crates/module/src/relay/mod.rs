@@ -13,5 +13,5 @@ mod tests;
 mod upload;
 
 pub use deliver::Line;
-pub use failure::{Failure, Owner, Stage, Verdict, printable};
+pub use failure::{Failure, printable};
 pub use serve::serve;
