@@ -26,8 +26,9 @@ pub struct Field<'a> {
     pub value: &'a [u8],
 }
 
-/// Headers that describe the connection between server and client, not the response (RFC 9110, 7.6.1). They are the server's.
-const HOP_BY_HOP: [&[u8]; 8] = [
+/// Headers that httpd writes itself: those that describe the connection between server and client, not the response (RFC 9110,
+/// 7.6.1), and the length of the body, which is [`super::CheckedHead::length`].
+const OF_THE_SERVER: [&[u8]; 8] = [
     b"connection",
     b"keep-alive",
     b"proxy-connection",
@@ -47,7 +48,7 @@ impl<'a> Field<'a> {
     pub(super) fn new(name: &'a [u8], value: &'a [u8]) -> Option<Self> {
         let is = |list: &[&[u8]]| list.iter().any(|known| name.eq_ignore_ascii_case(known));
         let kind = match () {
-            () if is(&HOP_BY_HOP) => return None,
+            () if is(&OF_THE_SERVER) => return None,
             () if is(&[b"content-type"]) => Kind::ContentType,
             () if is(&[b"www-authenticate"]) => Kind::OnErrorsToo,
             () if is(&SINGLE) => Kind::Single,
