@@ -248,10 +248,11 @@ impl Setup {
 
     /// The command that runs Apache with this configuration and these arguments.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut words = Vec::new();
+        // Whatever ends the test, Apache does not outlive it.
+        let mut words = ["setpriv", "--pdeathsig=TERM"].map(str::to_owned).to_vec();
         if self.account.uid != users::Account::own().uid {
             let ids = [format!("--reuid={}", self.account.uid), format!("--regid={}", self.account.gid)];
-            words.extend(["setpriv".to_owned(), "--clear-groups".to_owned()]);
+            words.push("--clear-groups".to_owned());
             words.extend(ids);
         }
         words.extend(self.launcher.iter().cloned());
