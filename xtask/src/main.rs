@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "these commands talk to the person who typed them")]
 
 mod bench;
+mod bindings;
 mod dist;
 mod fuzz;
 mod gates;
@@ -36,6 +37,8 @@ enum Command {
     Test(test::Args),
     /// Check sizes, file openings and the dependency rules between crates
     Gates,
+    /// Make the bindings of httpd again, after a change of crates/httpd-sys/bindings/allow.txt
+    Bindings,
     /// Compare the speed with that of mod_wsgi from PyPI
     Bench(bench::Args),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Gates => gates::run(),
+        Command::Bindings => bindings::run(),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

@@ -48,13 +48,6 @@ pub type cmd_how = ::core::ffi::c_uint;
 pub type cmd_parms = cmd_parms_struct;
 pub type command_rec = command_struct;
 pub type module = module_struct;
-pub type ap_HOOK_pre_config_t = ::core::option::Option<
-    unsafe extern "C" fn(
-        pconf: *mut apr_pool_t,
-        plog: *mut apr_pool_t,
-        ptemp: *mut apr_pool_t,
-    ) -> ::core::ffi::c_int,
->;
 pub type ap_HOOK_check_config_t = ::core::option::Option<
     unsafe extern "C" fn(
         pconf: *mut apr_pool_t,
@@ -100,8 +93,6 @@ pub type server_signature_e = ::core::ffi::c_uint;
 pub type apr_os_file_t = ::core::ffi::c_int;
 pub type apr_os_sock_t = ::core::ffi::c_int;
 pub type ap_HOOK_translate_name_t =
-    ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
-pub type ap_HOOK_fixups_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type ap_generation_t = ::core::ffi::c_int;
 pub type mpm_child_status = ::core::ffi::c_uint;
@@ -786,23 +777,15 @@ pub const AP_REQ_ACCEPT_PATH_INFO: i32 = 0;
 pub const AP_REQ_REJECT_PATH_INFO: i32 = 1;
 pub const AP_REQ_DEFAULT_PATH_INFO: i32 = 2;
 pub const OR_FILEINFO: i32 = 4;
-pub const OR_AUTHCFG: i32 = 8;
 pub const ACCESS_CONF: i32 = 64;
 pub const RSRC_CONF: i32 = 128;
 pub const GLOBAL_ONLY: i32 = 95;
 pub const OPT_EXECCGI: i32 = 8;
 pub const AP_SQ_MAIN_STATE: i32 = 0;
 pub const AP_SQ_RUN_MODE: i32 = 1;
-pub const AP_SQ_CONFIG_GEN: i32 = 2;
 pub const AP_SQ_NOT_SUPPORTED: i32 = -1;
-pub const AP_SQ_MS_INITIAL_STARTUP: i32 = 1;
 pub const AP_SQ_MS_CREATE_PRE_CONFIG: i32 = 2;
-pub const AP_SQ_MS_DESTROY_CONFIG: i32 = 3;
-pub const AP_SQ_MS_CREATE_CONFIG: i32 = 4;
-pub const AP_SQ_MS_RUN_MPM: i32 = 5;
 pub const AP_SQ_MS_EXITING: i32 = 6;
-pub const AP_SQ_RM_UNKNOWN: i32 = 1;
-pub const AP_SQ_RM_NORMAL: i32 = 2;
 pub const AP_SQ_RM_CONFIG_TEST: i32 = 3;
 pub const AP_SQ_RM_CONFIG_DUMP: i32 = 4;
 pub const APLOG_EMERG: i32 = 0;
@@ -827,28 +810,11 @@ pub const APLOG_TOCLIENT: i32 = 32;
 pub const APLOG_STARTUP: i32 = 64;
 pub const APLOG_NO_MODULE: i32 = -1;
 pub const AP_MPMQ_NOT_SUPPORTED: i32 = 0;
-pub const AP_MPMQ_STATIC: i32 = 1;
-pub const AP_MPMQ_DYNAMIC: i32 = 2;
-pub const AP_MPMQ_STARTING: i32 = 0;
-pub const AP_MPMQ_RUNNING: i32 = 1;
 pub const AP_MPMQ_STOPPING: i32 = 2;
-pub const AP_MPMQ_MAX_DAEMON_USED: i32 = 1;
 pub const AP_MPMQ_IS_THREADED: i32 = 2;
-pub const AP_MPMQ_IS_FORKED: i32 = 3;
-pub const AP_MPMQ_HARD_LIMIT_DAEMONS: i32 = 4;
-pub const AP_MPMQ_HARD_LIMIT_THREADS: i32 = 5;
 pub const AP_MPMQ_MAX_THREADS: i32 = 6;
-pub const AP_MPMQ_MIN_SPARE_DAEMONS: i32 = 7;
-pub const AP_MPMQ_MIN_SPARE_THREADS: i32 = 8;
-pub const AP_MPMQ_MAX_SPARE_DAEMONS: i32 = 9;
-pub const AP_MPMQ_MAX_SPARE_THREADS: i32 = 10;
-pub const AP_MPMQ_MAX_REQUESTS_DAEMON: i32 = 11;
 pub const AP_MPMQ_MAX_DAEMONS: i32 = 12;
 pub const AP_MPMQ_MPM_STATE: i32 = 13;
-pub const AP_MPMQ_IS_ASYNC: i32 = 14;
-pub const AP_MPMQ_GENERATION: i32 = 15;
-pub const AP_MPMQ_HAS_SERF: i32 = 16;
-pub const AP_MPMQ_CAN_WAITIO: i32 = 19;
 pub const APR_NOFILE: apr_filetype_e = 0;
 pub const APR_REG: apr_filetype_e = 1;
 pub const APR_DIR: apr_filetype_e = 2;
@@ -1042,7 +1008,6 @@ unsafe extern "C" {
         len: apr_off_t,
         p: *mut apr_pool_t,
     ) -> *mut apr_bucket;
-    pub fn apr_bucket_file_enable_mmap(b: *mut apr_bucket, enabled: ::core::ffi::c_int) -> apr_status_t;
     pub static apr_bucket_type_eos: apr_bucket_type_t;
     pub fn apr_bucket_eos_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
     pub fn apr_bucket_flush_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
@@ -1051,12 +1016,7 @@ unsafe extern "C" {
         nbyte: apr_size_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
-    pub fn apr_bucket_heap_create(
-        buf: *const ::core::ffi::c_char,
-        nbyte: apr_size_t,
-        free_func: ::core::option::Option<unsafe extern "C" fn(data: *mut ::core::ffi::c_void)>,
-        list: *mut apr_bucket_alloc_t,
-    ) -> *mut apr_bucket;
+    pub fn apr_bucket_file_enable_mmap(b: *mut apr_bucket, enabled: ::core::ffi::c_int) -> apr_status_t;
     pub fn apr_proc_other_child_register(
         proc_: *mut apr_proc_t,
         maintenance: ::core::option::Option<
@@ -1130,12 +1090,6 @@ unsafe extern "C" {
         size: apr_size_t,
     ) -> *mut ::core::ffi::c_void;
     pub fn ap_retained_data_get(key: *const ::core::ffi::c_char) -> *mut ::core::ffi::c_void;
-    pub fn ap_hook_pre_config(
-        pf: ap_HOOK_pre_config_t,
-        aszPre: *const *const ::core::ffi::c_char,
-        aszSucc: *const *const ::core::ffi::c_char,
-        nOrder: ::core::ffi::c_int,
-    );
     pub fn ap_hook_check_config(
         pf: ap_HOOK_check_config_t,
         aszPre: *const *const ::core::ffi::c_char,
@@ -1174,7 +1128,6 @@ unsafe extern "C" {
     pub fn ap_get_server_name(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_port(r: *const request_rec) -> apr_port_t;
     pub fn ap_get_limit_req_body(r: *const request_rec) -> apr_off_t;
-    pub fn ap_exists_config_define(name: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn ap_auth_type(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_core_module_config(cv: *const ap_conf_vector_t) -> *mut ::core::ffi::c_void;
     pub fn ap_get_conn_socket(c: *mut conn_rec) -> *mut apr_socket_t;
@@ -1209,6 +1162,12 @@ unsafe extern "C" {
         fmt: *const ::core::ffi::c_char,
         ...
     );
+    pub fn ap_send_interim_response(r: *mut request_rec, send_headers: ::core::ffi::c_int);
+    pub fn ap_run_generate_log_id(
+        c: *const conn_rec,
+        r: *const request_rec,
+        id: *mut *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int;
     pub static mut ap_server_conf: *mut server_rec;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
@@ -1221,14 +1180,7 @@ unsafe extern "C" {
     pub fn ap_set_content_length(r: *mut request_rec, length: apr_off_t);
     pub fn ap_set_content_type(r: *mut request_rec, ct: *const ::core::ffi::c_char);
     pub fn ap_map_http_request_error(rv: apr_status_t, status: ::core::ffi::c_int) -> ::core::ffi::c_int;
-    pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_run_generate_log_id(
-        c: *const conn_rec,
-        r: *const request_rec,
-        id: *mut *const ::core::ffi::c_char,
-    ) -> ::core::ffi::c_int;
     pub fn ap_run_http_scheme(r: *const request_rec) -> *const ::core::ffi::c_char;
-    pub static ap_bucket_type_error: apr_bucket_type_t;
     pub fn ap_bucket_error_create(
         error: ::core::ffi::c_int,
         buf: *const ::core::ffi::c_char,
@@ -1238,12 +1190,6 @@ unsafe extern "C" {
     pub fn ap_internal_redirect_handler(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
-        aszPre: *const *const ::core::ffi::c_char,
-        aszSucc: *const *const ::core::ffi::c_char,
-        nOrder: ::core::ffi::c_int,
-    );
-    pub fn ap_hook_fixups(
-        pf: ap_HOOK_fixups_t,
         aszPre: *const *const ::core::ffi::c_char,
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,

@@ -73,15 +73,6 @@ pub unsafe fn apr_brigade_insert_tail(brigade: *mut apr_bucket_brigade, bucket: 
     }
 }
 
-/// `APR_BUCKET_NEXT`.
-///
-/// # Safety
-/// `bucket` is live and in a brigade.
-pub unsafe fn apr_bucket_next(bucket: *mut apr_bucket) -> *mut apr_bucket {
-    // SAFETY: the caller's promise.
-    unsafe { (*bucket).link.next }
-}
-
 /// `apr_bucket_delete`: takes the bucket out of its ring and destroys it.
 ///
 /// # Safety
@@ -122,15 +113,6 @@ pub unsafe fn apr_bucket_read(
 pub unsafe fn apr_bucket_is_eos(bucket: *const apr_bucket) -> bool {
     // SAFETY: a bucket's type points at its one static description.
     unsafe { core::ptr::eq((*bucket).type_, &raw const apr_bucket_type_eos) }
-}
-
-/// `AP_BUCKET_IS_ERROR`.
-///
-/// # Safety
-/// `bucket` is live.
-pub unsafe fn ap_bucket_is_error(bucket: *const apr_bucket) -> bool {
-    // SAFETY: as in `apr_bucket_is_eos`.
-    unsafe { core::ptr::eq((*bucket).type_, &raw const ap_bucket_type_error) }
 }
 
 /// `APR_BUCKET_IS_METADATA`.

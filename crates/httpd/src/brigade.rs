@@ -106,18 +106,6 @@ impl<'r> Brigade<'r> {
         Brigade { ring: Ring::new(request) }
     }
 
-    /// Adds a copy of `bytes`.
-    pub fn push_copy(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let allocator = self.ring.allocator();
-        // SAFETY: without a free function APR copies the bytes; the bucket is fresh.
-        unsafe {
-            self.ring.push(sys::apr_bucket_heap_create(bytes.as_ptr().cast(), bytes.len(), None, allocator));
-        }
-    }
-
     /// Adds `length` bytes of a file from `offset` on. httpd owns the descriptor from here on and closes it when the
     /// content is sent. `sendfile` allows the system call of that name.
     pub fn push_file(

@@ -1,7 +1,7 @@
 //! The connection a request came over: addresses, state, keep-alive.
 
 use crate::log::Log;
-use crate::optional::SslVariables;
+use crate::optional;
 use crate::pool::Pool;
 use crate::table::Table;
 use crate::text;
@@ -89,12 +89,6 @@ impl<'r> Connection<'r> {
         unsafe { sys::conn_aborted(self.raw()) }
     }
 
-    /// How many requests were kept alive on this connection so far.
-    pub fn keepalives(&self) -> u32 {
-        // SAFETY: as in `client`.
-        u32::try_from(unsafe { (*self.raw()).keepalives }).unwrap_or(0)
-    }
-
     /// Has httpd close the connection after this response.
     pub fn close_after_response(&self) {
         // SAFETY: as in `client`; a plain field, written by the thread the connection belongs to.
@@ -123,7 +117,7 @@ impl<'r> Connection<'r> {
 
     /// Whether the client speaks TLS to this server (mod_ssl; false when it is not loaded).
     pub fn is_https(&self) -> bool {
-        SslVariables::is_https(self)
+        optional::is_https(self)
     }
 }
 

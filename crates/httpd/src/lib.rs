@@ -32,19 +32,17 @@ pub use connection::{Address, Connection};
 pub use directive::{Allowed, Call, Directive, NameValue, Outcome, Scope, Words};
 #[doc(hidden)]
 pub use directive::{CommandRecords, commands};
-pub use hook::{Answer, Child, ChildStatus, Hooks, Order, Parent, Position, PreConfig};
+pub use hook::{Answer, Child, ChildStatus, Hooks, Order, Parent, Position};
 pub use log::{Level, Log, startup_notice};
 #[doc(hidden)]
 pub use module::Commands;
 pub use module::{Module, ModuleRecord};
 pub use mpm::Mpm;
-pub use optional::SslVariables;
 pub use other_child::ChildEvent;
 pub use pool::Pool;
 pub use process::{
-    ApacheUser, RunMode, add_version_component, apache_user, config_generation, config_test, has_define,
-    httpd_version, is_exiting, is_first_pass, run_mode, runtime_dir_relative, server_banner,
-    server_root_relative,
+    ApacheUser, RunMode, add_version_component, apache_user, config_test, httpd_version, is_exiting,
+    is_first_pass, run_mode, runtime_dir_relative, server_banner, server_root_relative,
 };
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{Body, FileFacts, FileType, PassAuth, PathInfo, Read, Request, Wait};

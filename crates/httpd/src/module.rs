@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config};
 use crate::fence::{self, fence};
-use crate::hook::{Answer, Child, ChildStatus, Hooks, Parent, PreConfig};
+use crate::hook::{Answer, Child, ChildStatus, Hooks, Parent};
 use crate::log::Log;
 use crate::pool::Pool;
 use crate::request::Request;
@@ -33,11 +33,6 @@ pub trait Module: Sized + 'static {
     /// Names the hooks this module takes part in.
     fn register(hooks: &mut Hooks<'_, Self>);
 
-    /// Before the configuration is read. An error refuses the start.
-    fn pre_config(_: &PreConfig<'_>) -> Result<(), String> {
-        Ok(())
-    }
-
     /// After the configuration is read and merged; also under `apache2 -t`. An error refuses the start: its sentence
     /// is what the administrator sees.
     fn check_config(_: &Parent<'_>) -> Result<(), String> {
@@ -61,11 +56,6 @@ pub trait Module: Sized + 'static {
 
     /// URI to file name.
     fn translate_name(_: &mut Request<'_>) -> Answer {
-        Answer::Declined
-    }
-
-    /// The last changes before the handler.
-    fn fixups(_: &mut Request<'_>) -> Answer {
         Answer::Declined
     }
 

@@ -2,56 +2,24 @@
 //! `ap_set_content_type_ex`. Their absence is a normal answer.
 
 use crate::connection::Connection;
-use crate::pool::Pool;
-use crate::request::Request;
-use crate::text;
 use httpd_sys as sys;
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::transmute;
 use std::sync::OnceLock;
 
-/// mod_ssl.h: `APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *,
-/// char *))`.
-type VarLookup = unsafe extern "C" fn(
-    *mut sys::apr_pool_t,
-    *mut sys::server_rec,
-    *mut sys::conn_rec,
-    *mut sys::request_rec,
-    *const c_char,
-) -> *const c_char;
-
 /// mod_ssl.h: `APR_DECLARE_OPTIONAL_FN(int, ssl_is_https, (conn_rec *))`.
 type IsHttps = unsafe extern "C" fn(*mut sys::conn_rec) -> c_int;
 
-/// The variables of mod_ssl.
-pub struct SslVariables;
-
-impl SslVariables {
-    /// Whether the connection is TLS.
-    pub(crate) fn is_https(connection: &Connection<'_>) -> bool {
-        // SAFETY: the name is a C string; the registry lives as long as httpd's configuration.
-        let Some(function) = (unsafe { sys::apr_dynamic_fn_retrieve(c"ssl_is_https".as_ptr()) }) else {
-            return false;
-        };
-        // SAFETY: mod_ssl registers a function of this type under this name.
-        let function = unsafe { transmute::<unsafe extern "C" fn(), IsHttps>(function) };
-        // SAFETY: the connection is live and belongs to this thread.
-        unsafe { function(connection.raw()) != 0 }
-    }
-
-    /// The value of a variable (`SSL_PROTOCOL`, ...) for this request; `None` without mod_ssl or without a value.
-    pub fn lookup<'r>(request: &Request<'r>, name: &str) -> Option<&'r [u8]> {
-        // SAFETY: as in `is_https`.
-        let function = unsafe { sys::apr_dynamic_fn_retrieve(c"ssl_var_lookup".as_ptr()) }?;
-        // SAFETY: mod_ssl registers a function of this type under this name.
-        let function = unsafe { transmute::<unsafe extern "C" fn(), VarLookup>(function) };
-        let (raw, pool): (_, Pool<'r>) = (request.raw(), request.pool());
-        // SAFETY: all four are those of a live request of this thread; the answer lives in the pool or is static.
-        unsafe {
-            let name = pool.copy(name.as_bytes());
-            text::bytes(function(pool.raw(), (*raw).server, (*raw).connection, raw, name))
-        }
-    }
+/// Whether mod_ssl says that the connection is TLS.
+pub(crate) fn is_https(connection: &Connection<'_>) -> bool {
+    // SAFETY: the name is a C string; the registry lives as long as httpd's configuration.
+    let Some(function) = (unsafe { sys::apr_dynamic_fn_retrieve(c"ssl_is_https".as_ptr()) }) else {
+        return false;
+    };
+    // SAFETY: mod_ssl registers a function of this type under this name.
+    let function = unsafe { transmute::<unsafe extern "C" fn(), IsHttps>(function) };
+    // SAFETY: the connection is live and belongs to this thread.
+    unsafe { function(connection.raw()) != 0 }
 }
 
 /// http_protocol.h, since 2.4.60.

@@ -4,7 +4,7 @@ use crate::fence::{self, fence};
 use crate::log::Log;
 use crate::text;
 use httpd_sys as sys;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -36,12 +36,6 @@ impl<'p> Pool<'p> {
         let bytes = text::up_to_nul(bytes);
         // SAFETY: the pool is live; APR copies `len` bytes and adds the NUL.
         unsafe { sys::apr_pstrmemdup(self.raw(), bytes.as_ptr().cast(), bytes.len()) }
-    }
-
-    /// A copy of `bytes` (cut at the first NUL) that lives as long as the pool.
-    pub fn copy_text(self, bytes: &[u8]) -> &'p CStr {
-        // SAFETY: `copy` returns a NUL-terminated string inside the pool, which nobody else writes to.
-        unsafe { CStr::from_ptr(self.copy(bytes)) }
     }
 
     /// Runs `action` when the pool is cleared or destroyed, in the process that does so; not in a child that is about

@@ -38,11 +38,6 @@ pub fn is_first_pass() -> bool {
     query(sys::AP_SQ_MAIN_STATE) == sys::AP_SQ_MS_CREATE_PRE_CONFIG
 }
 
-/// How often the configuration was read in order to serve, this time included.
-pub fn config_generation() -> i32 {
-    query(sys::AP_SQ_CONFIG_GEN)
-}
-
 /// Whether httpd is ending, as opposed to clearing its configuration for the next: for cleanups of the configuration's pool.
 pub fn is_exiting() -> bool {
     query(sys::AP_SQ_MAIN_STATE) == sys::AP_SQ_MS_EXITING
@@ -79,12 +74,6 @@ pub fn apache_user() -> ApacheUser {
     // SAFETY: the name is text of the configuration.
     let name = unsafe { text::bytes(config.user_name) }.map(<[u8]>::to_vec);
     ApacheUser { name, uid: config.user_id, gid: config.group_id }
-}
-
-/// Whether `-D name` or `Define name` is in force.
-pub fn has_define(name: &str) -> bool {
-    // SAFETY: a C string for the call; httpd compares it with its list.
-    unsafe { sys::ap_exists_config_define(text::c_string(name.as_bytes()).as_ptr()) != 0 }
 }
 
 /// `path` made absolute with `ServerRoot`; `None` if it is no valid path.

@@ -74,26 +74,9 @@ impl<'a> Server<'a> {
         Duration::from_micros(self.rec().timeout.try_into().unwrap_or(0))
     }
 
-    /// `KeepAliveTimeout`.
-    pub fn keep_alive_timeout(&self) -> Duration {
-        Duration::from_micros(self.rec().keep_alive_timeout.try_into().unwrap_or(0))
-    }
-
     /// Whether this is a virtual host.
     pub fn is_virtual(&self) -> bool {
         self.rec().is_virtual != 0
-    }
-
-    /// File and line where a virtual host is defined.
-    pub fn defined_at(&self) -> Option<(&'a [u8], u32)> {
-        // SAFETY: text of the configuration.
-        unsafe { text::bytes(self.rec().defn_name) }.map(|file| (file, self.rec().defn_line_number))
-    }
-
-    /// `ErrorLog` as configured; `None` if this server has none of its own.
-    pub fn error_log_name(&self) -> Option<&'a [u8]> {
-        // SAFETY: text of the configuration.
-        unsafe { text::bytes(self.rec().error_fname) }
     }
 
     /// A new descriptor of this server's open error log; `None` when it has none (`syslog`, or not open yet).

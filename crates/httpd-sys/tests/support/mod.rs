@@ -1,6 +1,5 @@
 //! Compiling a small C program against the installed headers of httpd.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,16 +13,6 @@ const HEADER_FOLDERS: [&str; 4] = [
     "/usr/local/apache2/include",
     "/usr/local/include/apache24",
 ];
-
-/// Counts a test that cannot run here: a line on standard error, and in the file the runner names.
-pub fn skipped(test: &str, reason: &str) {
-    let line = format!("SKIPPED {test}: {reason}\n");
-    eprint!("{line}");
-    if let Some(path) = std::env::var_os("WSGI_TEST_SKIPS") {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).unwrap();
-    }
-}
 
 /// Compiles and runs a program and returns what it prints; an error is why that is not possible here. A program that
 /// does not compile although headers and compiler are there is a failure of the test.

@@ -5,7 +5,7 @@ mod pages;
 
 use httpd::{
     Allowed, Answer, Call, Child, ChildStatus, Config, Directive, Hooks, Level, Module, ModuleRecord, Order,
-    Outcome, Parent, Position, PreConfig, Request, Retained, Scope, Words,
+    Outcome, Parent, Position, Request, Retained, Scope, Words,
 };
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ impl Config for DirConfig {
     }
 }
 
-static DIRECTIVES: [Directive<Probe>; 6] = [
+static DIRECTIVES: [Directive<Probe>; 5] = [
     Directive {
         name: c"ProbeGreeting",
         allowed: Allowed::Servers,
@@ -63,8 +63,8 @@ static DIRECTIVES: [Directive<Probe>; 6] = [
     Directive {
         name: c"ProbeName",
         allowed: Allowed::MainServer,
-        call: Call::Each(name),
-        help: c"Names, each once.",
+        call: Call::One(name),
+        help: c"A name, each once.",
     },
     Directive {
         name: c"ProbeOptions",
@@ -77,12 +77,6 @@ static DIRECTIVES: [Directive<Probe>; 6] = [
         allowed: Allowed::ServersAndSections,
         call: Call::Flag(loud),
         help: c"On or Off.",
-    },
-    Directive {
-        name: c"ProbePair",
-        allowed: Allowed::Servers,
-        call: Call::Two(pair),
-        help: c"Two words that must be equal.",
     },
     Directive {
         name: c"ProbePanic",
@@ -123,14 +117,6 @@ fn loud(scope: &mut Scope<'_, Probe>, on: bool) -> Outcome {
     Ok(())
 }
 
-fn pair(scope: &mut Scope<'_, Probe>, first: &[u8], second: &[u8]) -> Outcome {
-    let (file, line) = scope.location();
-    match first == second {
-        true => Ok(()),
-        false => Err(format!("{} at {}:{line} wants two equal words", scope.name(), file.escape_ascii())),
-    }
-}
-
 fn panic_when(scope: &mut Scope<'_, Probe>, when: &[u8]) -> Outcome {
     assert!(when != b"directive", "asked to panic in a directive");
     scope.server_config()?.panics = true;
@@ -146,10 +132,8 @@ impl Module for Probe {
     }
 
     fn register(hooks: &mut Hooks<'_, Self>) {
-        hooks.pre_config(Order::at(Position::ReallyFirst));
         hooks.child_status(Order::at(Position::First));
         hooks.monitor(Order::at(Position::Last));
-        hooks.fixups(Order::at(Position::ReallyLast));
         hooks.check_config(Order::at(Position::Middle));
         hooks.post_config(Order::at(Position::Middle));
         hooks.child_init(Order::at(Position::Middle));
@@ -166,24 +150,12 @@ impl Module for Probe {
         }
     }
 
-    fn pre_config(_: &PreConfig<'_>) -> Result<(), String> {
-        match httpd::has_define("REFUSE") {
-            true => Err("-D REFUSE: refused before the configuration was read".to_owned()),
-            false => Ok(()),
-        }
-    }
-
     fn child_status(parent: &Parent<'_>, status: ChildStatus) {
         parent.log().write(Level::Notice, format!("probe sees {status:?}").as_bytes());
     }
 
     fn monitor(parent: &Parent<'_>) {
         parent.log().write(Level::Debug, b"probe monitors");
-    }
-
-    fn fixups(request: &mut Request<'_>) -> Answer {
-        request.subprocess_env().set(b"PROBE", b"fixed");
-        Answer::Declined
     }
 
     fn post_config(parent: &Parent<'_>) -> Result<(), String> {
@@ -234,10 +206,6 @@ impl Module for Probe {
                 request.redirect_internally(b"/probe/teapot");
                 Answer::Ok
             }
-            b"/probe/discard" => match request.discard_body() {
-                Ok(()) => pages::say(request, b"discarded"),
-                Err(status) => Answer::Status(status),
-            },
             b"/probe/file" => pages::file(request),
             b"/probe/stream" => pages::stream(request),
             b"/probe/broken" => pages::broken(request),

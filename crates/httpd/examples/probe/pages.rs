@@ -1,7 +1,7 @@
 //! The pages of the probe: each answers in its own way.
 
 use crate::Probe;
-use httpd::{Answer, Body, Brigade, Level, Mpm, Read, Regex, Request, SslVariables, Tail, Wait};
+use httpd::{Answer, Body, Brigade, Level, Mpm, Read, Regex, Request, Tail, Wait};
 
 pub fn say(request: &mut Request<'_>, text: &[u8]) -> Answer {
     let mut brigade = Brigade::new(request);
@@ -27,9 +27,8 @@ pub fn facts_page(request: &mut Request<'_>) -> Answer {
     let show = |text: Option<&[u8]>| text.unwrap_or(b"-").escape_ascii().to_string();
     let mpm = Mpm::query();
     let mut text = format!(
-        "method={} {}\nuri={}\nargs={}\nprotocol={}\nhost={}\nscheme={}\nserver={}:{}\nclient={}\nlocal={}:{}\n",
+        "method={}\nuri={}\nargs={}\nprotocol={}\nhost={}\nscheme={}\nserver={}:{}\nclient={}\nlocal={}:{}\n",
         show(request.method()),
-        request.method_number(),
         show(request.uri()),
         show(request.args()),
         show(request.protocol()),
@@ -42,11 +41,10 @@ pub fn facts_page(request: &mut Request<'_>) -> Answer {
         connection.local().port,
     );
     text += &format!(
-        "aborted={} https={} socket={} ssl={}\nmpm={} threaded={}\npassauth={:?} pathinfo={:?} execcgi={}\n",
+        "aborted={} https={} socket={}\nmpm={} threaded={}\npassauth={:?} pathinfo={:?} execcgi={}\n",
         connection.aborted(),
         connection.is_https(),
         connection.socket().is_some(),
-        show(SslVariables::lookup(request, "SSL_PROTOCOL")),
         mpm.name,
         mpm.is_threaded,
         request.cgi_pass_auth(),
@@ -74,13 +72,11 @@ pub fn more_facts(request: &mut Request<'_>) -> Answer {
         lossy(&runtime),
     );
     text += &format!(
-        "document={}\ncontext={}|{}\nlimit={:?}\ndefine={} {}\nfile={:?}\n",
+        "document={}\ncontext={}|{}\nlimit={:?}\nfile={:?}\n",
         lossy(request.document_root()),
         lossy(request.context_prefix()),
         lossy(request.context_document_root()),
         request.limit_request_body(),
-        httpd::has_define("PROBE"),
-        httpd::has_define("PROBE2"),
         request.file().kind,
     );
     let notes = request.notes();
@@ -148,9 +144,7 @@ pub fn stream(request: &mut Request<'_>) -> Answer {
             return Answer::Done;
         }
     }
-    brigade.push_copy(b"the end\n");
-    brigade.push_end();
-    brigade.pass(request).map_or(Answer::Done, |()| Answer::Ok)
+    brigade.pass_borrowed(request, &[b"the end\n"], Tail::End).map_or(Answer::Done, |()| Answer::Ok)
 }
 
 pub fn broken(request: &mut Request<'_>) -> Answer {

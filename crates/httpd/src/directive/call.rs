@@ -13,7 +13,7 @@ use std::ptr::null;
 /// The arguments as httpd passed them.
 enum Args {
     Flag(bool),
-    Words(*const c_char, *const c_char),
+    Word(*const c_char),
     Raw(*const c_char),
 }
 
@@ -32,17 +32,7 @@ pub(super) unsafe extern "C" fn take1<M: Module>(
     word: *const c_char,
 ) -> *const c_char {
     // SAFETY: as in `flag`.
-    unsafe { dispatch::<M>(parms, dir, Args::Words(word, null())) }
-}
-
-pub(super) unsafe extern "C" fn take2<M: Module>(
-    parms: *mut sys::cmd_parms,
-    dir: *mut c_void,
-    first: *const c_char,
-    second: *const c_char,
-) -> *const c_char {
-    // SAFETY: as in `flag`.
-    unsafe { dispatch::<M>(parms, dir, Args::Words(first, second)) }
+    unsafe { dispatch::<M>(parms, dir, Args::Word(word)) }
 }
 
 pub(super) unsafe extern "C" fn raw_args<M: Module>(
@@ -86,15 +76,11 @@ unsafe fn run<M: Module>(directive: &Directive<M>, scope: &mut Scope<'_, M>, arg
         (Call::Flag(call), Args::Flag(on)) => call(scope, *on),
         // SAFETY: the caller's promise.
         (Call::Raw(call), Args::Raw(line)) => call(scope, &mut Words::new(unsafe { text::bytes(*line) })),
-        (call, Args::Words(first, second)) => {
-            // SAFETY: the caller's promise.
-            let (first, second) = unsafe { (text::bytes(*first), text::bytes(*second)) };
-            match (call, first, second) {
-                (Call::One(call) | Call::Each(call), Some(word), _) => call(scope, word),
-                (Call::Two(call), Some(first), Some(second)) => call(scope, first, second),
-                _ => Err(format!("{} was given no argument", scope.name())),
-            }
-        }
+        // SAFETY: the caller's promise.
+        (Call::One(call), Args::Word(word)) => match unsafe { text::bytes(*word) } {
+            Some(word) => call(scope, word),
+            None => Err(format!("{} was given no argument", scope.name())),
+        },
         _ => Err(format!("{} was given arguments of another kind", scope.name())),
     }
 }

@@ -25,8 +25,6 @@ pub enum Allowed {
     ServersAndSections,
     /// As `ServersAndSections`, and in `.htaccess` where `AllowOverride FileInfo` holds.
     FileInfo,
-    /// In directory sections, and in `.htaccess` where `AllowOverride AuthConfig` holds.
-    AuthConfig,
 }
 
 impl Allowed {
@@ -35,7 +33,6 @@ impl Allowed {
             Allowed::MainServer | Allowed::Servers => sys::RSRC_CONF,
             Allowed::ServersAndSections => sys::RSRC_CONF | sys::ACCESS_CONF,
             Allowed::FileInfo => sys::OR_FILEINFO,
-            Allowed::AuthConfig => sys::OR_AUTHCFG,
         }
     }
 }
@@ -47,10 +44,6 @@ pub enum Call<M: Module> {
     Flag(fn(&mut Scope<'_, M>, bool) -> Outcome),
     /// Exactly one.
     One(fn(&mut Scope<'_, M>, &[u8]) -> Outcome),
-    /// Exactly two.
-    Two(fn(&mut Scope<'_, M>, &[u8], &[u8]) -> Outcome),
-    /// One or more; called once for each.
-    Each(fn(&mut Scope<'_, M>, &[u8]) -> Outcome),
     /// The rest of the line as it stands.
     Raw(fn(&mut Scope<'_, M>, &mut Words<'_>) -> Outcome),
 }
@@ -116,8 +109,6 @@ const fn record<M: Module>(directive: &'static Directive<M>) -> sys::command_rec
     let (args_how, func) = match directive.call {
         Call::Flag(_) => (sys::FLAG, sys::cmd_func { flag: Some(call::flag::<M>) }),
         Call::One(_) => (sys::TAKE1, sys::cmd_func { take1: Some(call::take1::<M>) }),
-        Call::Two(_) => (sys::TAKE2, sys::cmd_func { take2: Some(call::take2::<M>) }),
-        Call::Each(_) => (sys::ITERATE, sys::cmd_func { take1: Some(call::take1::<M>) }),
         Call::Raw(_) => (sys::RAW_ARGS, sys::cmd_func { raw_args: Some(call::raw_args::<M>) }),
     };
     sys::command_rec {

@@ -10,18 +10,6 @@ use crate::server::{Server, Servers};
 use httpd_sys as sys;
 use std::ffi::c_int;
 
-/// The time before the configuration is read.
-pub struct PreConfig<'a> {
-    pconf: Pool<'a>,
-}
-
-impl<'a> PreConfig<'a> {
-    /// The configuration's pool.
-    pub fn pconf(&self) -> Pool<'a> {
-        self.pconf
-    }
-}
-
 /// httpd's parent process, with the configuration that is in force or being put in force.
 pub struct Parent<'a> {
     pconf: Pool<'a>,
@@ -129,17 +117,6 @@ pub enum ChildStatus {
         /// The place it had.
         slot: i32,
     },
-}
-
-pub(super) unsafe extern "C" fn pre_config<M: Module>(
-    pconf: *mut sys::apr_pool_t,
-    _plog: *mut sys::apr_pool_t,
-    _ptemp: *mut sys::apr_pool_t,
-) -> c_int {
-    // SAFETY: httpd's configuration pool, alive during this call.
-    let time = PreConfig { pconf: unsafe { Pool::from_raw(pconf) } };
-    let outcome = fence("pre_config", || M::pre_config(&time));
-    conclude(outcome, startup_notice)
 }
 
 pub(super) unsafe extern "C" fn check_config<M: Module>(

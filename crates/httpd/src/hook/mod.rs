@@ -3,7 +3,7 @@
 
 mod lifecycle;
 
-pub use lifecycle::{Child, ChildStatus, Parent, PreConfig};
+pub use lifecycle::{Child, ChildStatus, Parent};
 
 use crate::fence::{self, fence};
 use crate::module::Module;
@@ -119,8 +119,6 @@ impl<'p, M: Module> Hooks<'p, M> {
     }
 
     hooks! {
-        /// [`Module::pre_config`].
-        pre_config => ap_hook_pre_config, lifecycle::pre_config::<M>;
         /// [`Module::check_config`]. Every module should: panics while configuration is read surface here.
         check_config => ap_hook_check_config, lifecycle::check_config::<M>;
         /// [`Module::post_config`].
@@ -133,8 +131,6 @@ impl<'p, M: Module> Hooks<'p, M> {
         monitor => ap_hook_monitor, lifecycle::monitor::<M>;
         /// [`Module::translate_name`].
         translate_name => ap_hook_translate_name, translate_name::<M>;
-        /// [`Module::fixups`].
-        fixups => ap_hook_fixups, fixups::<M>;
         /// [`Module::handler`].
         handler => ap_hook_handler, handler::<M>;
     }
@@ -143,11 +139,6 @@ impl<'p, M: Module> Hooks<'p, M> {
 unsafe extern "C" fn translate_name<M: Module>(request: *mut sys::request_rec) -> c_int {
     // SAFETY: httpd hands out the request for the length of this call.
     unsafe { request_hook(request, "translate_name", M::translate_name) }
-}
-
-unsafe extern "C" fn fixups<M: Module>(request: *mut sys::request_rec) -> c_int {
-    // SAFETY: as above.
-    unsafe { request_hook(request, "fixups", M::fixups) }
 }
 
 unsafe extern "C" fn handler<M: Module>(request: *mut sys::request_rec) -> c_int {

@@ -1,7 +1,6 @@
 //! What httpd works out about a request: names, scheme, roots, options and limits that apply, facts of the file.
 
 use super::Request;
-use crate::optional::SslVariables;
 use httpd_sys as sys;
 use std::time::{Duration, SystemTime};
 
@@ -152,10 +151,5 @@ impl<'r> Request<'r> {
             let first = (*self.raw()).output_filters.as_ref().and_then(|filter| filter.frec.as_ref());
             first.is_some_and(|record| record.ftype < sys::AP_FTYPE_PROTOCOL)
         }
-    }
-
-    /// The value of a variable of mod_ssl; `None` without mod_ssl or without a value.
-    pub fn ssl_variable(&self, name: &str) -> Option<&'r [u8]> {
-        SslVariables::lookup(self, name)
     }
 }

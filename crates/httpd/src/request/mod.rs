@@ -115,8 +115,6 @@ impl<'r> Request<'r> {
         method => method;
         /// The path: decoded, cleaned, without query.
         uri => uri;
-        /// The target as sent, query included.
-        unparsed_uri => unparsed_uri;
         /// The request line.
         the_request => the_request;
         /// The query, without `?`.
@@ -131,16 +129,12 @@ impl<'r> Request<'r> {
         path_info => path_info;
         /// The handler's name.
         handler => handler;
-        /// The content type set so far.
-        content_type => content_type;
         /// The authenticated user.
         user => user;
         /// How the user was authenticated (`Basic`, ...).
         auth_type => ap_auth_type;
         /// The client's address; mod_remoteip may have replaced the peer's.
         useragent_ip => useragent_ip;
-        /// The status line set so far ("404 Not Found").
-        status_line => status_line;
     }
 
     tables! {
@@ -159,12 +153,8 @@ impl<'r> Request<'r> {
     set_texts! {
         /// Sets the file the URI is mapped to.
         set_filename => filename;
-        /// Sets what follows the file in the path.
-        set_path_info => path_info;
         /// Sets the handler's name.
         set_handler => handler;
-        /// Sets the name httpd compares with the file system's, so that it need not ask again.
-        set_canonical_filename => canonical_filename;
     }
 
     /// The request's id for logs (`%L`), made now if no log line has asked for one before.
@@ -183,22 +173,10 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// httpd's number of the method (`M_GET` is 0, and HEAD counts as GET).
-    pub fn method_number(&self) -> i32 {
-        // SAFETY: the request is live.
-        unsafe { (*self.raw()).method_number }
-    }
-
     /// Whether only the head is wanted (HEAD).
     pub fn header_only(&self) -> bool {
         // SAFETY: the request is live.
         unsafe { (*self.raw()).header_only != 0 }
-    }
-
-    /// The protocol as major times 1000 plus minor: 1001 is HTTP/1.1.
-    pub fn proto_num(&self) -> i32 {
-        // SAFETY: the request is live.
-        unsafe { (*self.raw()).proto_num }
     }
 
     /// The status so far; 200 at first.
@@ -239,16 +217,22 @@ impl<'r> Request<'r> {
         unsafe { (*self.raw()).expecting_100 != 0 }
     }
 
-    /// Has httpd not send `100 Continue` any more.
-    pub fn clear_expecting_100(&mut self) {
-        // SAFETY: the request is live.
-        unsafe { (*self.raw()).expecting_100 = 0 }
-    }
-
-    /// Whether mod_proxy is to handle the request.
-    pub fn is_proxied(&self) -> bool {
-        // SAFETY: the request is live.
-        unsafe { (*self.raw()).proxyreq != 0 }
+    /// Tells a client that waits for it to send its body (`100 Continue`, RFC 9110 section 15.2.1); nothing for others, and
+    /// nothing a second time. A blocking read of the body does the same by itself.
+    pub fn send_continue(&mut self) {
+        if !self.expecting_100() {
+            return;
+        }
+        // SAFETY: the request is live. httpd sends the status it finds in the request and clears `expecting_100`; the status
+        // of the answer to come is put back.
+        unsafe {
+            let request = self.raw();
+            let status = std::mem::replace(&mut (*request).status, 100);
+            let line = std::mem::replace(&mut (*request).status_line, std::ptr::null());
+            sys::ap_send_interim_response(request, 0);
+            (*request).status = status;
+            (*request).status_line = line;
+        }
     }
 
     fn owned_text(&self, text: *const c_char) -> &'r [u8] {

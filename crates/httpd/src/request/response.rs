@@ -53,15 +53,6 @@ impl Request<'_> {
         }
     }
 
-    /// Reads and drops what is left of the request's body. The error is the status to answer with.
-    pub fn discard_body(&mut self) -> Result<(), u16> {
-        // SAFETY: the request is live.
-        match unsafe { sys::ap_discard_request_body(self.raw()) } {
-            sys::OK => Ok(()),
-            status => Err(u16::try_from(status).unwrap_or(500)),
-        }
-    }
-
     /// Answers with what httpd makes of `uri`, a path of this server, as if a GET had asked for it. Return
     /// [`crate::Answer::Ok`] afterwards.
     pub fn redirect_internally(&mut self, uri: &[u8]) {

@@ -23,16 +23,6 @@ const MODULE_FOLDERS: [&str; 4] = [
     "/usr/local/libexec/apache24",
 ];
 
-/// Counts a test that cannot run here: a line on standard error, and in the file the runner names.
-pub fn skipped(test: &str, reason: &str) {
-    let line = format!("SKIPPED {test}: {reason}\n");
-    eprint!("{line}");
-    if let Some(path) = std::env::var_os("WSGI_TEST_SKIPS") {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).unwrap();
-    }
-}
-
 /// What `make` returns, tried until it is some.
 pub fn wait_for<T>(what: &str, mut make: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -103,12 +93,7 @@ impl Setup {
 
     /// Checks the configuration; what httpd said, and whether it was content.
     pub fn check(&self) -> (String, bool) {
-        self.check_with(&[])
-    }
-
-    /// As [`Setup::check`], with further arguments of httpd's.
-    pub fn check_with(&self, arguments: &[&str]) -> (String, bool) {
-        let Output { status, stdout, stderr } = self.command().arg("-t").args(arguments).output().unwrap();
+        let Output { status, stdout, stderr } = self.command().arg("-t").output().unwrap();
         (String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned(), status.success())
     }
 
