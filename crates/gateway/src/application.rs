@@ -183,7 +183,10 @@ fn file<'py>(
         match response.head.content_length() {
             Some(declared) => declared.min(available),
             None => {
-                response.head.push_length(b"Content-Length", available);
+                // Without a length the server ends the response in another way.
+                if response.head.has_room_for_length() {
+                    response.head.push_length(b"Content-Length", available);
+                }
                 available
             }
         }

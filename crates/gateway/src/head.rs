@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use wire::head::{MAX_HEADERS, MAX_LEN, encoded_len};
+
 /// Status and headers of one response. What is in here has been checked: no control characters, names are RFC 9110
 /// tokens, the status is within 200 and 999, hop-by-hop headers are gone, there is at most one Content-Length.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,17 @@ impl ResponseHead {
     /// Whether a response with this status has no body by definition (RFC 9110 6.4.1).
     pub fn forbids_body(&self) -> bool {
         matches!(self.status, 204 | 304)
+    }
+
+    /// Its length in a frame, in bytes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        encoded_len(self.bytes.len(), self.headers.len())
+    }
+
+    /// Whether a Content-Length can be added without breaking the limits of a head.
+    pub(crate) fn has_room_for_length(&self) -> bool {
+        const LENGTH: usize = encoded_len("Content-Length".len() + "18446744073709551615".len(), 1);
+        self.headers.len() < usize::from(MAX_HEADERS) && self.encoded_len() + LENGTH <= MAX_LEN
     }
 
     pub(crate) fn restart(&mut self, status: u16, reason: &[u8]) {

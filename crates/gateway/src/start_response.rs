@@ -3,28 +3,11 @@
 use std::sync::Arc;
 
 use python::{Args, Attached, ClassDef, Error, Kind, Object, Result};
+use wire::head::{self as limits, MAX_HEADERS, MAX_LEN, MAX_NAME, MAX_REASON, STATUSES, control_in};
 
 use crate::active::Active;
 use crate::exchange::{Level, WriteError};
 use crate::head::ResponseHead;
-
-/// Longest reason phrase that is accepted, in bytes.
-const MAX_REASON: usize = 8000;
-
-/// Headers that describe one connection. PEP 3333 forbids them to applications; they are dropped with a log line.
-const HOP_BY_HOP: [&str; 11] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "trailers",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// The object behind `start_response` and `write`.
 pub(crate) struct Adapter {
@@ -68,6 +51,7 @@ fn start_response<'py>(
     let mut dropped = Vec::new();
     parse_status(py, &status, &mut head)?;
     parse_headers(py, &headers, &mut head, &mut dropped)?;
+    check_size(py, &head)?;
     {
         let mut response = active.response.lock();
         response.started = true;
@@ -139,10 +123,6 @@ fn with_latin1<'py, R>(
     }
 }
 
-fn is_control(byte: u8) -> bool {
-    byte < 0x20 || byte == 0x7f
-}
-
 fn parse_status<'py>(py: Attached<'py>, status: &Object<'py>, head: &mut ResponseHead) -> Result<'py, ()> {
     with_latin1(py, status, "status", |line| {
         let bad = |text: &str| Err(Error::new(py, Kind::ValueError, text));
@@ -159,14 +139,15 @@ fn parse_status<'py>(py: Attached<'py>, status: &Object<'py>, head: &mut Respons
             [b' ', reason @ ..] => reason,
             _ => return bad("no space following status code"),
         };
-        if reason.iter().copied().any(is_control) {
+        if control_in(reason).is_some() {
             return bad("control character in status reason phrase");
         }
         if reason.len() > MAX_REASON {
             return bad(&format!("status reason phrase is longer than {MAX_REASON} bytes"));
         }
-        if code < 200 {
-            return bad(&format!("status code {code} is not one an application may send (200 to 999)"));
+        if !STATUSES.contains(&code) {
+            let (low, high) = (STATUSES.start(), STATUSES.end());
+            return bad(&format!("status code {code} is not one an application may send ({low} to {high})"));
         }
         head.restart(code, reason);
         Ok(())
@@ -205,18 +186,37 @@ fn parse_headers<'py>(
 }
 
 fn check_name<'py>(py: Attached<'py>, name: &[u8]) -> Result<'py, ()> {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let text = if name.is_empty() {
         "response header name is empty".to_owned()
-    } else if name.iter().copied().any(is_control) {
+    } else if control_in(name).is_some() {
         "control character in response header name".to_owned()
     } else if name.contains(&b' ') {
         "space character in response header name".to_owned()
-    } else if !name.iter().all(token) {
+    } else if name.len() > MAX_NAME {
+        let start = name.get(..40).unwrap_or_default().escape_ascii();
+        format!("response header name '{start}...' is {} bytes long, more than {MAX_NAME}", name.len())
+    } else if !limits::is_token(name) {
         format!("response header name '{}' is not a token of RFC 9110", name.escape_ascii())
     } else {
         return Ok(());
     };
+    Err(Error::new(py, Kind::ValueError, &text))
+}
+
+/// The whole head has limits, too.
+fn check_size<'py>(py: Attached<'py>, head: &ResponseHead) -> Result<'py, ()> {
+    let count = head.headers().len();
+    if count <= usize::from(MAX_HEADERS) && head.encoded_len() <= MAX_LEN {
+        return Ok(());
+    }
+    let size: usize = head.headers().map(|(name, value)| name.len() + value.len()).sum();
+    let largest = head.headers().max_by_key(|(_, value)| value.len());
+    let (name, length) = largest.map_or((&b""[..], 0), |(name, value)| (name, value.len()));
+    let text = format!(
+        "the response has {count} headers with {size} bytes, more than the {MAX_HEADERS} headers or {MAX_LEN} bytes that are \
+         passed on; the largest is \"{}\" with {length} bytes",
+        String::from_utf8_lossy(name)
+    );
     Err(Error::new(py, Kind::ValueError, &text))
 }
 
@@ -228,14 +228,14 @@ fn add_header<'py>(
     dropped: &mut Vec<String>,
 ) -> Result<'py, ()> {
     let shown = || String::from_utf8_lossy(name).into_owned();
-    if value.iter().copied().any(is_control) {
+    if control_in(value).is_some() {
         let text = format!("control character in value of response header '{}'", shown());
         return Err(Error::new(py, Kind::ValueError, &text));
     }
     if name.eq_ignore_ascii_case(b"content-length") {
         return add_length(py, head, name, value);
     }
-    if HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+    if limits::is_hop_by_hop(name) {
         dropped.push(shown());
         return Ok(());
     }
@@ -244,10 +244,7 @@ fn add_header<'py>(
 }
 
 fn add_length<'py>(py: Attached<'py>, head: &mut ResponseHead, name: &[u8], value: &[u8]) -> Result<'py, ()> {
-    let trimmed = value.trim_ascii();
-    let digits = !trimmed.is_empty() && trimmed.iter().all(u8::is_ascii_digit);
-    let number = std::str::from_utf8(trimmed).ok().and_then(|text| text.parse::<u64>().ok());
-    match (number.filter(|number| digits && *number <= i64::MAX as u64), head.content_length()) {
+    match (limits::content_length(value), head.content_length()) {
         (None, _) => {
             let text = format!("invalid Content-Length header value: '{}'", String::from_utf8_lossy(value));
             Err(Error::new(py, Kind::ValueError, &text))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gateway::{BodyError, Exchange, Level, ResponseHead, WriteError};
 use unix::files::readable_size;
-use wire::frame::{MAX_RESPONSE_HEAD, put_empty};
+use wire::frame::put_empty;
 use wire::response::{data_frames, put_fail, put_head, put_log};
 use wire::{FilePart, FrameHeader, Kind, LogLevel, RequestOrder};
 
@@ -122,23 +122,6 @@ impl Reply {
         }
         Ok(())
     }
-
-    /// Answers with 500 instead of a head that no frame can hold.
-    fn refuse_head(&mut self, head: &ResponseHead) {
-        let size: usize = head.headers().map(|(name, value)| name.len() + value.len()).sum();
-        let largest = head.headers().max_by_key(|(_, value)| value.len());
-        let (name, length) = largest.map_or((&b"none"[..], 0), |(name, value)| (name, value.len()));
-        let text = format!(
-            "the response has {} headers with {size} bytes, more than the {} headers or {MAX_RESPONSE_HEAD} bytes that are \
-             passed on; the largest is \"{}\" with {length} bytes",
-            head.headers().len(),
-            wire::response::MAX_HEADERS,
-            String::from_utf8_lossy(name),
-        );
-        self.log(Level::Error, &text);
-        self.fail(500);
-        self.broken.get_or_insert(WriteError::Failed(text));
-    }
 }
 
 impl Exchange for Reply {
@@ -151,8 +134,12 @@ impl Exchange for Reply {
             return;
         }
         self.phase = Phase::Held;
-        if put_head(&mut self.buffers.out, head.status(), head.reason(), head.headers()).is_err() {
-            self.refuse_head(head);
+        // The gateway raises in the application what no frame can hold; this is for a head that it let through all the same.
+        if let Err(error) = put_head(&mut self.buffers.out, head.status(), head.reason(), head.headers()) {
+            let text = format!("the response head cannot be passed on: {error}; please report it");
+            self.log(Level::Error, &text);
+            self.fail(500);
+            self.broken.get_or_insert(WriteError::Failed(text));
         }
     }
 

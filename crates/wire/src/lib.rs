@@ -16,6 +16,7 @@
 pub mod cursor;
 pub mod error;
 pub mod frame;
+pub mod head;
 pub mod order;
 pub mod request;
 pub mod response;

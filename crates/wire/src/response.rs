@@ -1,13 +1,11 @@
 //! Payloads of the frames that a worker sends: response head, file part, log text, refusal.
 
 use crate::frame::{self, Kind, MAX_LOG, MAX_REFUSAL};
+use crate::head::MAX_HEADERS;
 use crate::{Cursor, FrameHeader, WireError};
 
-/// Most headers in one response. httpd's own default for a request is 100.
-pub const MAX_HEADERS: u16 = 1000;
-
 /// Status line and headers as the worker sent them. Framing is checked, their characters are not: that is the
-/// receiver's part (see `module`), who must not trust the worker's own checks.
+/// receiver's part (see [`crate::head`]), who must not trust the worker's own checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseHead<'a> {
     /// Three digits.

@@ -16,7 +16,7 @@ const INSIDE: [(&str, &[&str]); 12] = [
     ("module", &["httpd", "wire", "spec", "unix"]),
     ("supervisor", &["spec", "wire", "unix"]),
     ("python", &[]),
-    ("gateway", &["python"]),
+    ("gateway", &["python", "wire"]),
     ("runtime", &["gateway", "python", "wire", "spec", "unix"]),
     ("cli", &["spec", "wire"]),
     ("xtask", &[]),

@@ -16,7 +16,7 @@ def test_rs_1_status_is_checked():
         ("'200 O\\rK'", "ValueError", "control character in status reason phrase"),
         ("'200 O\\0K'", "ValueError", "control character in status reason phrase"),
         ("'200 O\\x7fK'", "ValueError", "control character in status reason phrase"),
-        ("'200 ' + 'x' * 9000", "ValueError", "status reason phrase is longer than 8000 bytes"),
+        ("'200 ' + 'x' * 9000", "ValueError", "status reason phrase is longer than 512 bytes"),
         ("'100 Continue'", "ValueError", "status code 100 is not one an application may send (200 to 999)"),
         ("'199 X'", "ValueError", "status code 199 is not one an application may send (200 to 999)"),
         ("'000 X'", "ValueError", "status code 0 is not one an application may send (200 to 999)"),
@@ -67,6 +67,19 @@ def test_rs_1_headers_are_checked():
     for code in [*range(32), 127]:
         r = call(f"start_response('200 OK', [('A', 'x' + chr({code}) + 'y')])\nreturn [b'x']")
         raises(r, "ValueError", "control character in value of response header 'A'")
+
+
+def test_rs_9_what_is_too_large_is_named():
+    for headers, text in [
+        ("[('X' * 257, 'b')]", "response header name '" + "X" * 40 + "...' is 257 bytes long, more than 256"),
+        ("[('A', 'b')] * 1001", "the response has 1001 headers with 2002 bytes, more than the 1000 headers or 524288 bytes "
+         "that are passed on; the largest is \"A\" with 1 bytes"),
+        ("[('A', 'b'), ('X-Huge', 'x' * 600000)]", "the response has 2 headers with 600008 bytes, more than the 1000 headers "
+         "or 524288 bytes that are passed on; the largest is \"X-Huge\" with 600000 bytes"),
+    ]:
+        raises(call(f"start_response('200 OK', {headers})\nreturn [b'x']"), "ValueError", text)
+    r = call("start_response('200 ' + 'x' * 512, [('X' * 256, 'b')] * 1000)\nreturn [b'x']")
+    assert len(r.headers) == 1000 and r.body == b"x" and not r.log, r.text
 
 
 def test_headers_arrive_in_order_and_unmerged():

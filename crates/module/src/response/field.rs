@@ -1,5 +1,7 @@
 //! One response header: is it one, and what httpd does with it. Pure.
 
+use wire::head::{MAX_NAME, control_in, is_hop_by_hop, is_token};
+
 use super::BadHead;
 
 /// Where a header goes in httpd.
@@ -26,19 +28,6 @@ pub struct Field<'a> {
     pub value: &'a [u8],
 }
 
-/// Headers that httpd writes itself: those that describe the connection between server and client, not the response (RFC 9110,
-/// 7.6.1), and the length of the body, which is [`super::CheckedHead::length`].
-const OF_THE_SERVER: [&[u8]; 8] = [
-    b"connection",
-    b"keep-alive",
-    b"proxy-connection",
-    b"te",
-    b"trailer",
-    b"transfer-encoding",
-    b"upgrade",
-    b"content-length",
-];
-
 /// Headers of which a response has one.
 const SINGLE: [&[u8]; 6] =
     [b"location", b"content-range", b"last-modified", b"etag", b"expires", b"retry-after"];
@@ -48,7 +37,8 @@ impl<'a> Field<'a> {
     pub(super) fn new(name: &'a [u8], value: &'a [u8]) -> Option<Self> {
         let is = |list: &[&[u8]]| list.iter().any(|known| name.eq_ignore_ascii_case(known));
         let kind = match () {
-            () if is(&OF_THE_SERVER) => return None,
+            // httpd writes these itself; the length it is told by `CheckedHead::length`.
+            () if is_hop_by_hop(name) || is(&[b"content-length"]) => return None,
             () if is(&[b"content-type"]) => Kind::ContentType,
             () if is(&[b"www-authenticate"]) => Kind::OnErrorsToo,
             () if is(&SINGLE) => Kind::Single,
@@ -58,33 +48,17 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Name and value must be what RFC 9110 (5.1, 5.5) lets a sender send.
+/// Name and value must be what a worker lets an application send.
 pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), BadHead> {
     let shown = || super::super::relay::printable(name.get(..name.len().min(60)).unwrap_or_default());
-    if name.is_empty() || name.len() > super::MAX_NAME || !name.iter().copied().all(is_token) {
+    if name.len() > MAX_NAME {
+        return Err(BadHead::NameLength(name.len()));
+    }
+    if !is_token(name) {
         return Err(BadHead::Name(shown()));
     }
     match control_in(value) {
         Some(byte) => Err(BadHead::Value { name: shown(), byte }),
         None => Ok(()),
     }
-}
-
-/// The first control character; a tab is none.
-pub(super) fn control_in(text: &[u8]) -> Option<u8> {
-    text.iter().copied().find(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
-}
-
-/// Decimal digits that fit a file size; no sign, no list.
-pub(super) fn content_length(value: &[u8]) -> Option<u64> {
-    let digits = value.trim_ascii();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    u64::try_from(number).ok()
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

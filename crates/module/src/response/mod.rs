@@ -4,19 +4,15 @@
 mod field;
 
 use wire::ResponseHead;
+use wire::head::{MAX_NAME, MAX_REASON, STATUSES, content_length, control_in};
 
 pub use field::{Field, Kind};
-
-/// Longest reason phrase in bytes. Real ones are a few words; httpd puts it into a fixed buffer of 8 KiB.
-pub const MAX_REASON: usize = 512;
-/// Longest header name in bytes. httpd's own limit for a whole request line is 8190.
-pub const MAX_NAME: usize = 256;
 
 /// What is wrong with a response head. The sentences name the header, never its value (it may hold a secret).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHead {
     /// Not a status that an application can answer with.
-    #[error("status {0}: a response has a status from 200 to 599")]
+    #[error("status {0}: a response has a status from {low} to {high}", low = STATUSES.start(), high = STATUSES.end())]
     Status(u16),
     /// The reason phrase is too long.
     #[error("the reason phrase is {0} bytes long, the limit is {MAX_REASON}")]
@@ -24,6 +20,9 @@ pub enum BadHead {
     /// The reason phrase has a control character.
     #[error("the reason phrase holds the control character {0:#04x}")]
     Reason(u8),
+    /// The name is too long.
+    #[error("a header name is {0} bytes long, the limit is {MAX_NAME}")]
+    NameLength(usize),
     /// The name is not a token.
     #[error("the header name \"{0}\" is not a token of RFC 9110")]
     Name(String),
@@ -67,20 +66,20 @@ impl<'a> CheckedHead<'a> {
     /// [`BadHead`]: nothing of it may reach the client.
     pub fn check(head: ResponseHead<'a>, head_only: bool) -> Result<Self, BadHead> {
         let ResponseHead { status, reason, .. } = head;
-        if !(200..600).contains(&status) {
+        if !STATUSES.contains(&status) {
             return Err(BadHead::Status(status));
         }
         if reason.len() > MAX_REASON {
             return Err(BadHead::ReasonLength(reason.len()));
         }
-        if let Some(byte) = field::control_in(reason) {
+        if let Some(byte) = control_in(reason) {
             return Err(BadHead::Reason(byte));
         }
         let mut length = None;
         for (name, value) in head.headers() {
             field::check(name, value)?;
             if name.eq_ignore_ascii_case(b"content-length") {
-                let this = field::content_length(value).ok_or(BadHead::Length)?;
+                let this = content_length(value).ok_or(BadHead::Length)?;
                 if length.is_some_and(|other| other != this) {
                     return Err(BadHead::TwoLengths);
                 }
@@ -94,7 +93,7 @@ impl<'a> CheckedHead<'a> {
         Ok(Self { head, length, body })
     }
 
-    /// Three digits, 200 to 599.
+    /// Three digits, one of [`STATUSES`].
     #[must_use]
     pub fn status(&self) -> u16 {
         self.head.status

@@ -15,32 +15,33 @@ fn check(status: u16, reason: &[u8], headers: &[(&[u8], &[u8])]) -> Result<(), B
 
 #[test]
 fn rs_2_only_final_statuses_pass() {
-    for status in [0, 1, 99, 100, 101, 199, 600, 1000, u16::MAX] {
+    for status in [0, 1, 99, 100, 101, 199, 1000, u16::MAX] {
         assert_eq!(check(status, b"", &[]), Err(BadHead::Status(status)));
     }
-    for status in [200, 204, 299, 304, 404, 599] {
+    for status in [200, 204, 299, 304, 404, 599, 600, 999] {
         assert_eq!(check(status, b"", &[]), Ok(()));
     }
 }
 
 #[test]
 fn rs_2_no_control_character_passes() {
-    for byte in (0..=0xff_u8).filter(|byte| (*byte < 0x20 && *byte != b'\t') || *byte == 0x7f) {
+    for byte in (0..0x20_u8).chain([0x7f]) {
         let text = [b'a', byte, b'b'];
         assert_eq!(check(200, &text, &[]), Err(BadHead::Reason(byte)));
         let value = BadHead::Value { name: "X".into(), byte };
         assert_eq!(check(200, b"", &[(b"X", &text)]), Err(value));
         assert!(matches!(check(200, b"", &[(&text, b"v")]), Err(BadHead::Name(_))));
     }
-    assert_eq!(check(200, b"Gut \xfcber", &[(b"X-Latin", b"caf\xe9\tau lait")]), Ok(()));
+    assert_eq!(check(200, b"Gut \xfcber", &[(b"X-Latin", b"caf\xe9 au lait")]), Ok(()));
 }
 
 #[test]
 fn rs_2_header_names_are_tokens() {
-    for name in [&b""[..], b"A B", b"A:", b"A\r\nB", b"\xc3\xa9", b"(x)", b"a/b", b"a,b", &[b'x'; 257]] {
+    for name in [&b""[..], b"A B", b"A:", b"A\r\nB", b"\xc3\xa9", b"(x)", b"a/b", b"a,b"] {
         assert!(matches!(check(200, b"", &[(name, b"v")]), Err(BadHead::Name(_))), "{name:?}");
     }
     assert_eq!(check(200, b"", &[(b"X-A_b.c~!#$%&'*+^`|", b"")]), Ok(()));
+    assert_eq!(check(200, b"", &[(&[b'x'; 257], b"")]), Err(BadHead::NameLength(257)));
 }
 
 #[test]

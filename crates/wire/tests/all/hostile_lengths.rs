@@ -4,7 +4,8 @@ use crate::common::{Owned, OwnedBody, cases};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::frame::MAX_INLINE_BODY;
-use wire::response::{MAX_HEADERS, decode_fail, put_head};
+use wire::head::MAX_HEADERS;
+use wire::response::{decode_fail, put_head};
 use wire::{
     Body, FilePart, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder, RequestFields,
     ResponseHead, Split, VERSION, WireError, split,

@@ -84,10 +84,10 @@ fn rs_4_a_head_above_the_limit_is_refused_at_its_first_bytes() {
     refused(&bytes);
     bytes[4..].copy_from_slice(&u32::MAX.to_le_bytes());
     refused(&bytes);
-    let many = vec![(&b"X"[..], &b"v"[..]); usize::from(wire::response::MAX_HEADERS)];
+    let many = vec![(&b"X"[..], &b"v"[..]); usize::from(wire::head::MAX_HEADERS)];
     let mut bytes = head(200, &many);
     // One header more than allowed: status, empty reason, then the count.
-    bytes[12..14].copy_from_slice(&(wire::response::MAX_HEADERS + 1).to_le_bytes());
+    bytes[12..14].copy_from_slice(&(wire::head::MAX_HEADERS + 1).to_le_bytes());
     refused(&bytes);
 }
 
