@@ -39,6 +39,10 @@ impl<'q, 'r> Apache<'q, 'r> {
 
 impl Client for Apache<'_, '_> {
     fn read_body(&mut self, buffer: &mut Vec<u8>, limit: usize, wait: bool) -> Result<BodyRead, BodyError> {
+        // httpd does so by itself before a read that waits; this one would find nothing for ever.
+        if !wait {
+            self.request.send_continue();
+        }
         let wait = if wait { Wait::Yes } else { Wait::No };
         match self.body.read(self.request, buffer, limit, wait) {
             Read::Data(_) => Ok(BodyRead::Data),
