@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use httpd::{Level, Parent, RunMode};
+use spec::Root;
 use spec::options::ServerFacts;
-use spec::{Allowed, Root};
 
 use crate::config::{Declared, ServerConfig};
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
-use crate::routing::leads::{self, ServerLeads};
+use crate::routing::leads::{self, Names, ServerLeads};
 use accounts::{Databases, FileSystem};
 
 /// What the configuration means on this machine.
@@ -121,13 +121,9 @@ impl Resolution {
     fn add(&mut self, declared: &Declared, facts: &ServerFacts, servers: &[ServerLeads]) {
         let destination = leads::destination(servers, declared.draft.name.as_bytes());
         let mut roots = Vec::with_capacity(destination.roots.len());
-        for root in destination.roots {
-            match String::from_utf8(root) {
-                Ok(root) => roots.push(Root {
-                    path: PathBuf::from(root),
-                    callable: Allowed::Any,
-                    application_group: Allowed::Any,
-                }),
+        for (path, Names { callable, application_group }) in destination.roots {
+            match String::from_utf8(path) {
+                Ok(path) => roots.push(Root { path: PathBuf::from(path), callable, application_group }),
                 Err(error) => {
                     let path = error.as_bytes().escape_ascii().to_string();
                     self.mistakes.push(format!(

@@ -57,6 +57,8 @@ impl Alias {
             target: self.target.clone(),
             several,
             group: self.settings.process_group.clone(),
+            application_group: self.settings.application_group.clone(),
+            callable: self.settings.callable.clone(),
         }
     }
 }

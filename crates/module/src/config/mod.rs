@@ -33,7 +33,7 @@ pub struct ServerConfig {
     pub settings: Settings,
     /// Groups declared right here; what a virtual host declares is not inherited.
     pub declared: Vec<Declared>,
-    /// `WSGIProcessGroup` in sections of this server. Behind a lock because a section sees its server read-only.
+    /// `WSGIProcessGroup` and `WSGIApplicationGroup` in sections of this server. Behind a lock because a section sees its server read-only.
     sections: Mutex<Vec<Section>>,
     /// What only the main server has.
     pub global: Global,
@@ -55,7 +55,7 @@ pub struct Global {
 }
 
 impl ServerConfig {
-    /// Notes a `WSGIProcessGroup` in a section.
+    /// Notes a `WSGIProcessGroup` or `WSGIApplicationGroup` in a section.
     pub fn add_section(&self, section: Section) {
         self.sections.lock().unwrap_or_else(PoisonError::into_inner).push(section);
     }
@@ -66,6 +66,7 @@ impl ServerConfig {
         ServerLeads {
             leads: self.aliases.iter().map(|alias| alias.lead()).collect(),
             group: self.settings.process_group.clone(),
+            application_group: self.settings.application_group.clone(),
             sections: self.sections(),
         }
     }

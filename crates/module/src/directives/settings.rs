@@ -11,7 +11,7 @@ use crate::routing::leads::Section;
 pub(super) fn process_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
     let group = template(scope.name(), word)?;
     if let Some(path) = scope.section() {
-        let section = Section { path: path.to_vec(), group: group.clone() };
+        let section = Section { path: path.to_vec(), group: Some(group.clone()), application_group: None };
         scope.server().config::<Wsgi>().add_section(section);
     }
     put(scope, |settings| settings.process_group = Some(group))
@@ -19,6 +19,10 @@ pub(super) fn process_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome
 
 pub(super) fn application_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
     let group = template(scope.name(), word)?;
+    if let Some(path) = scope.section() {
+        let section = Section { path: path.to_vec(), group: None, application_group: Some(group.clone()) };
+        scope.server().config::<Wsgi>().add_section(section);
+    }
     put(scope, |settings| settings.application_group = Some(group))
 }
 

@@ -1,9 +1,11 @@
-//! Where aliases can lead, decided from the configuration alone: the scripts that each process group may load, whether a group
-//! serves exactly one application, and which aliases lead nowhere.
+//! Where aliases can lead, decided from the configuration alone: the scripts that each process group may load and under which
+//! names, whether a group serves exactly one application, and which aliases lead nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::Template;
+use spec::Allowed;
+
+use super::expand::{Callable, Template};
 
 /// An alias as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +20,21 @@ pub struct Lead {
     pub several: bool,
     /// Its `process-group=`.
     pub group: Option<Template>,
+    /// Its `application-group=`.
+    pub application_group: Option<Template>,
+    /// Its `callable-object=`.
+    pub callable: Option<Callable>,
 }
 
-/// A `WSGIProcessGroup` in a section: it may apply to some aliases of its server.
+/// A `WSGIProcessGroup` or `WSGIApplicationGroup` in a section: it may apply to some aliases of its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// The section's argument: a directory, a URL path, a file name or a regular expression.
     pub path: Vec<u8>,
-    /// The group.
-    pub group: Template,
+    /// The process group, where the directive names one.
+    pub group: Option<Template>,
+    /// The application group, where the directive names one.
+    pub application_group: Option<Template>,
 }
 
 /// One server, main or virtual host, with what it inherits.
@@ -36,15 +44,26 @@ pub struct ServerLeads {
     pub leads: Vec<Lead>,
     /// `WSGIProcessGroup` at its level.
     pub group: Option<Template>,
-    /// Those in its sections.
+    /// `WSGIApplicationGroup` at its level.
+    pub application_group: Option<Template>,
+    /// Both in its sections.
     pub sections: Vec<Section>,
+}
+
+/// The names that requests for a target can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// For the callable.
+    pub callable: Allowed,
+    /// For the application group.
+    pub application_group: Allowed,
 }
 
 /// What is known about a process group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Destination {
-    /// The targets that can lead to it, sorted.
-    pub roots: BTreeSet<Vec<u8>>,
+    /// The targets that can lead to it.
+    pub roots: BTreeMap<Vec<u8>, Names>,
     /// Whether it serves exactly one script.
     pub sole: bool,
 }
@@ -55,9 +74,51 @@ impl ServerLeads {
         if let Some(group) = &lead.group {
             return vec![group];
         }
-        let sections = self.sections.iter().filter(|section| section.may_cover(lead)).map(|s| &s.group);
+        let sections = self.sections_of(lead).filter_map(|section| section.group.as_ref());
         self.group.iter().chain(sections).collect()
     }
+
+    fn sections_of<'a>(&'a self, lead: &'a Lead) -> impl Iterator<Item = &'a Section> {
+        self.sections.iter().filter(|section| section.may_cover(lead))
+    }
+
+    /// The names that requests of `lead` can have in a group that does or does not serve a `sole` application. It follows
+    /// [`super::Settings::over`].
+    fn names(&self, lead: &Lead, sole: bool) -> Names {
+        // Where the alias names none, an .htaccess file may, and those are read with each request.
+        let callable = lead.callable.as_ref().map_or(Allowed::Any, |callable| match callable {
+            Callable::Name(name) => only(name),
+            Callable::Variable(_) => Allowed::Any,
+        });
+        if let Some(template) = &lead.application_group {
+            return Names { callable, application_group: given_by(template) };
+        }
+        // Not every request of the alias has to be inside the section: what holds outside of it is possible, too.
+        let usual = if sole { Template::Global } else { Template::Resource };
+        let outside = given_by(self.application_group.as_ref().unwrap_or(&usual));
+        let inside = self.sections_of(lead).filter_map(|section| section.application_group.as_ref());
+        Names { callable, application_group: inside.map(given_by).fold(outside, either) }
+    }
+}
+
+/// The application groups that a template can give.
+///
+/// `%{SERVER}`, `%{HOST}` and `%{RESOURCE}` depend on the port or the `Host` header that a request came with, the last on
+/// `SCRIPT_NAME`, too, and variables on anything: those names cannot be listed.
+fn given_by(template: &Template) -> Allowed {
+    template.fixed().map_or(Allowed::Any, only)
+}
+
+/// This name. One that is not UTF-8 cannot be written down in a definition, so nothing is held against it.
+fn only(name: &[u8]) -> Allowed {
+    std::str::from_utf8(name).map_or(Allowed::Any, |name| Allowed::Only(vec![name.to_owned()]))
+}
+
+/// The names of both.
+fn either(a: Allowed, b: Allowed) -> Allowed {
+    let (Allowed::Only(a), Allowed::Only(b)) = (a, b) else { return Allowed::Any };
+    let names: BTreeSet<String> = a.into_iter().chain(b).collect();
+    Allowed::Only(names.into_iter().collect())
 }
 
 impl Section {
@@ -84,28 +145,34 @@ fn related(a: &[u8], b: &[u8]) -> bool {
 /// What can reach the group of this name.
 #[must_use]
 pub fn destination(servers: &[ServerLeads], name: &[u8]) -> Destination {
-    let mut found = Destination { roots: BTreeSet::new(), sole: true };
-    for server in servers {
-        for lead in &server.leads {
-            let reaches = |group: &&Template| group.fixed().is_none_or(|fixed| fixed == name);
-            if server.groups(lead).iter().any(reaches) {
-                found.sole &= !lead.several;
-                found.roots.insert(root(&lead.target));
-            }
-        }
+    let reaches = |group: &&Template| group.fixed().is_none_or(|fixed| fixed == name);
+    let leads = servers.iter().flat_map(|server| server.leads.iter().map(move |lead| (server, lead)));
+    let reached: Vec<_> = leads.filter(|(server, lead)| server.groups(lead).iter().any(reaches)).collect();
+    let targets: BTreeSet<&[u8]> = reached.iter().map(|(_, lead)| lead.target.as_slice()).collect();
+    let sole = targets.len() == 1 && !reached.iter().any(|(_, lead)| lead.several);
+    let mut roots: BTreeMap<Vec<u8>, Names> = BTreeMap::new();
+    for (server, lead) in reached {
+        let names = server.names(lead, sole);
+        let joined = match roots.remove(root(&lead.target)) {
+            None => names,
+            Some(others) => Names {
+                callable: either(others.callable, names.callable),
+                application_group: either(others.application_group, names.application_group),
+            },
+        };
+        roots.insert(root(&lead.target).to_vec(), joined);
     }
-    found.sole &= found.roots.len() == 1;
-    found
+    Destination { roots, sole }
 }
 
 /// The part of a target that holds for every request: up to the last slash in front of the first `$`.
-fn root(target: &[u8]) -> Vec<u8> {
+fn root(target: &[u8]) -> &[u8] {
     match target.iter().position(|byte| *byte == b'$') {
-        None => target.to_vec(),
+        None => target,
         Some(end) => {
             let fixed = target.get(..end).unwrap_or_default();
             let slash = fixed.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            fixed.get(..slash.max(1)).unwrap_or_default().to_vec()
+            fixed.get(..slash.max(1)).unwrap_or_default()
         }
     }
 }
@@ -124,7 +191,8 @@ pub fn without_group(servers: &[ServerLeads]) -> BTreeSet<Vec<u8>> {
 pub fn used_names(servers: &[ServerLeads]) -> BTreeSet<Vec<u8>> {
     let templates = servers.iter().flat_map(|server| {
         let aliases = server.leads.iter().filter_map(|lead| lead.group.as_ref());
-        aliases.chain(&server.group).chain(server.sections.iter().map(|section| &section.group))
+        let sections = server.sections.iter().filter_map(|section| section.group.as_ref());
+        aliases.chain(&server.group).chain(sections)
     });
     templates.filter_map(Template::fixed).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()
 }

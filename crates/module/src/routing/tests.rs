@@ -1,10 +1,11 @@
 //! Routing, proved without httpd: matching, splitting, expansion, and what the configuration alone decides.
 
 use proptest::prelude::*;
+use spec::Allowed;
 
 use super::alias::{file, matched};
 use super::expand::{Callable, Facts, Template};
-use super::leads::{Lead, Section, ServerLeads, destination, used_names, without_group};
+use super::leads::{Lead, Names, Section, ServerLeads, destination, used_names, without_group};
 use super::path::{collapse, path_info_start, script_name};
 use super::*;
 
@@ -114,12 +115,19 @@ fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
         target: target.into(),
         several: target.ends_with('/') || target.contains('$'),
         group: group.map(template),
+        application_group: None,
+        callable: None,
     }
 }
 
 fn server(group: Option<&str>, leads: Vec<Lead>, sections: &[(&str, &str)]) -> ServerLeads {
-    let section = |(path, group): &(&str, &str)| Section { path: (*path).into(), group: template(group) };
-    ServerLeads { leads, group: group.map(template), sections: sections.iter().map(section).collect() }
+    let section = |(path, group): &(&str, &str)| Section {
+        path: (*path).into(),
+        group: Some(template(group)),
+        application_group: None,
+    };
+    let sections = sections.iter().map(section).collect();
+    ServerLeads { leads, group: group.map(template), application_group: None, sections }
 }
 
 #[test]
@@ -141,10 +149,65 @@ fn sk_10_a_group_may_load_only_what_leads_to_it() {
     let a = server(None, vec![lead("/", "/srv/a/w.wsgi", None)], &[("/srv/a/", "a")]);
     let b = server(None, vec![lead("/", "/srv/b/w.wsgi", None)], &[("/srv/b/", "b")]);
     let both = [a, b];
-    assert_eq!(destination(&both, b"a").roots, [b"/srv/a/w.wsgi".to_vec()].into());
+    assert_eq!(roots(&both, b"a"), [b"/srv/a/w.wsgi"]);
     assert!(destination(&both, b"b").sole);
     let open = [server(Some("%{ENV:X}"), vec![lead("/", "/srv/$1/w.wsgi", None)], &[])];
-    assert_eq!(destination(&open, b"a").roots, [b"/srv".to_vec()].into());
+    assert_eq!(roots(&open, b"a"), [b"/srv"]);
+}
+
+fn roots(servers: &[ServerLeads], group: &[u8]) -> Vec<Vec<u8>> {
+    destination(servers, group).roots.into_keys().collect()
+}
+
+/// The names allowed for the only root of the group `g`.
+fn names(servers: &[ServerLeads]) -> Names {
+    let mut roots = destination(servers, b"g").roots.into_values();
+    let names = roots.next().unwrap();
+    assert!(roots.next().is_none());
+    names
+}
+
+fn only(names: &[&str]) -> Allowed {
+    Allowed::Only(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn sk_10_names_that_the_configuration_fixes_are_the_only_ones() {
+    let plain = || lead("/", "/srv/w.wsgi", Some("g"));
+    let application_group = |name: &str| Lead { application_group: Some(template(name)), ..plain() };
+    let callable = |text: &[u8]| Lead { callable: Some(Callable::parse(text).unwrap()), ..plain() };
+    let of = |lead: Lead| names(&[server(None, vec![lead], &[])]);
+    assert_eq!(of(callable(b"app")).callable, only(&["app"]));
+    assert_eq!(of(callable(b"%{ENV:X}")).callable, Allowed::Any);
+    assert_eq!(of(plain()).callable, Allowed::Any, "an .htaccess file may name one");
+    assert_eq!(of(plain()).application_group, only(&[""]), "the only application of its group");
+    assert_eq!(of(application_group("%{GLOBAL}")).application_group, only(&[""]));
+    assert_eq!(of(application_group("x")).application_group, only(&["x"]));
+    for varies in ["%{SERVER}", "%{HOST}", "%{RESOURCE}", "%{ENV:X}"] {
+        assert_eq!(of(application_group(varies)).application_group, Allowed::Any, "{varies}");
+    }
+    let shared = [server(Some("g"), vec![lead("/a", "/a/", None)], &[])];
+    assert_eq!(names(&shared).application_group, Allowed::Any, "%{{RESOURCE}} keeps its scripts apart");
+}
+
+#[test]
+fn sk_10_every_place_that_can_name_an_application_group_counts() {
+    let section = |path: &str, name: &str| Section {
+        path: path.into(),
+        group: None,
+        application_group: Some(template(name)),
+    };
+    let mut one = server(Some("g"), vec![lead("/x", "/srv/x.wsgi", None)], &[]);
+    one.sections = vec![section("/srv", "inside"), section("/other", "elsewhere")];
+    assert_eq!(names(&[one.clone()]).application_group, only(&["", "inside"]));
+    one.application_group = Some(template("server"));
+    assert_eq!(names(&[one.clone()]).application_group, only(&["inside", "server"]));
+    // The same script in another virtual host.
+    let mut two = server(Some("g"), vec![lead("/", "/srv/x.wsgi", None)], &[]);
+    two.application_group = Some(template("%{GLOBAL}"));
+    assert_eq!(names(&[one.clone(), two.clone()]).application_group, only(&["", "inside", "server"]));
+    two.application_group = Some(template("%{HOST}"));
+    assert_eq!(names(&[one, two]).application_group, Allowed::Any);
 }
 
 #[test]
