@@ -69,7 +69,8 @@ pub fn run(args: &Args) -> Result<()> {
     runner.step("gates", gates::run);
     runner.step("clippy", || {
         clippy(&workspace, &workspace.root)?;
-        clippy(&workspace, &tests)
+        clippy(&workspace, &tests)?;
+        clippy(&workspace, &workspace.root.join("fuzz"))
     });
     // Before the unit tests: those of wsgictl serve with the release files.
     runner.step("dist", || dist::run().map(drop));

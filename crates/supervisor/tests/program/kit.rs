@@ -275,7 +275,7 @@ pub fn log_attachment<'a>(group: &str, file: &'a File) -> (Attachment, BorrowedF
 /// Says why a test did not run, and whether it may go on.
 pub fn needs(what: &str, there: bool) -> bool {
     if !there {
-        println!("skipped: needs {what}");
+        ::kit::skip::skipped(&::kit::skip::test_name(), &format!("it needs {what}"));
     }
     there
 }
