@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+pub mod directives;
 pub mod group;
 pub mod options;
 pub mod worker;
