@@ -6,6 +6,7 @@
 mod bench;
 mod bindings;
 mod dist;
+mod docs;
 mod fuzz;
 mod gates;
 mod packages;
@@ -39,6 +40,8 @@ enum Command {
     Gates,
     /// Make the bindings of httpd again, after a change of crates/httpd-sys/bindings/allow.txt
     Bindings,
+    /// Write docs/directives.md from the tables of directives and options
+    Docs,
     /// Compare the speed with that of mod_wsgi from PyPI
     Bench(bench::Args),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Gates => gates::run(),
         Command::Bindings => bindings::run(),
+        Command::Docs => docs::run(),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

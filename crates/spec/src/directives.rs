@@ -53,7 +53,7 @@ const CHECKED: &str = "an unknown %{...} is refused when the configuration is re
 /// `WSGIScriptAlias`.
 pub const SCRIPT_ALIAS: DirectiveRow = DirectiveRow {
     name: c"WSGIScriptAlias",
-    syntax: "URL-PATH FILE|DIRECTORY [option=value ...]",
+    syntax: "URL-PATH FILE|DIRECTORY [process-group=NAME] [application-group=NAME] [callable-object=NAME] [pass-authorization=On|Off]",
     context: Context::Servers,
     default: "none",
     help: c"URL-PATH and the absolute path of a WSGI script or of a directory of them, then options",
@@ -63,7 +63,7 @@ pub const SCRIPT_ALIAS: DirectiveRow = DirectiveRow {
 /// `WSGIScriptAliasMatch`.
 pub const SCRIPT_ALIAS_MATCH: DirectiveRow = DirectiveRow {
     name: c"WSGIScriptAliasMatch",
-    syntax: "REGEX FILE|DIRECTORY [option=value ...]",
+    syntax: "REGEX FILE|DIRECTORY [process-group=NAME] [application-group=NAME] [callable-object=NAME] [pass-authorization=On|Off]",
     context: Context::Servers,
     default: "none",
     help: c"a regular expression for URL paths and the path of a WSGI script, with $1 and the like, then options",

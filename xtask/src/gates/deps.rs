@@ -18,8 +18,8 @@ const INSIDE: [(&str, &[&str]); 12] = [
     ("python", &[]),
     ("gateway", &["python", "wire"]),
     ("runtime", &["gateway", "python", "wire", "spec", "unix"]),
-    ("cli", &[]),
-    ("xtask", &[]),
+    ("cli", &["spec"]),
+    ("xtask", &["spec"]),
 ];
 
 /// A library that only these crates name.

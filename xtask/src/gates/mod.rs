@@ -1,11 +1,13 @@
 //! `cargo xtask gates`: what neither rustfmt nor clippy checks. One sentence for each violation. How long a function may be is
 //! clippy's business (`clippy.toml`).
 
+mod codes;
 mod deps;
 mod files;
 
 use anyhow::{Result, bail};
 
+use crate::docs;
 use crate::workspace::Workspace;
 
 /// Checks all rules; fails when any is broken.
@@ -17,8 +19,10 @@ pub fn run() -> Result<()> {
         broken.extend(files::check(source));
         broken.extend(deps::check_source(source));
     }
+    broken.extend(codes::check(&sources));
     broken.extend(files::check_roots(&workspace, &sources));
     broken.extend(deps::check_manifests(&workspace));
+    broken.extend(docs::check(&workspace)?);
     for sentence in &broken {
         println!("{sentence}");
     }

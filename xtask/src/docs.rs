@@ -1,0 +1,135 @@
+//! `cargo xtask docs`: docs/directives.md from the tables of directives and options, which the module reads configuration by.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use spec::directives;
+use spec::options::{self, OptionRow, State};
+
+use crate::workspace::Workspace;
+
+/// The page, below the checkout.
+const PAGE: &str = "docs/directives.md";
+
+const HEAD: &str = "\
+# Directives
+
+Written by `cargo xtask docs` from the tables that the module reads configuration by. *Context* has the words of the
+[documentation of httpd](https://httpd.apache.org/docs/2.4/mod/directive-dict.html). mod_wsgi is that of
+[modwsgi.readthedocs.io](https://modwsgi.readthedocs.io/en/latest/configuration.html), version 6; what is not said to differ is as
+described there.
+";
+
+const OPTIONS: &str = "
+## Options of WSGIDaemonProcess
+
+Written `name=value`, without spaces around `=`; a value with spaces in double quotes. Each option at most once, except `env`. An option
+that is not listed here is refused.
+";
+
+const NOT_YET: &str = "
+### Not available in this version
+
+mod_wsgi has these options. Here they are refused with a sentence, not ignored.
+";
+
+const REMOVED: &str = "
+### Gone
+
+Options of earlier releases of mod_wsgi. The refusal says what to write instead.
+";
+
+/// Writes the page.
+pub fn run() -> Result<()> {
+    let path = path(&Workspace::find()?);
+    std::fs::write(&path, page()?).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written: {}", path.display());
+    Ok(())
+}
+
+/// A sentence when the page is not what the tables make of it.
+pub fn check(workspace: &Workspace) -> Result<Option<String>> {
+    let written = std::fs::read_to_string(path(workspace)).unwrap_or_default();
+    let stale = written != page()?;
+    Ok(stale.then(|| format!("{PAGE} is not what the tables say: run `cargo xtask docs`")))
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.root.join(PAGE)
+}
+
+fn page() -> Result<String> {
+    let mut text = HEAD.to_owned();
+    for row in directives::TABLE {
+        let name = row.name.to_str()?;
+        writeln!(text, "\n## {name}\n\n{}.\n", capital(&escaped(row.help.to_str()?)))?;
+        writeln!(text, "- Syntax: `{name} {}`", row.syntax)?;
+        writeln!(text, "- Default: {}", escaped(row.default))?;
+        writeln!(text, "- Context: {}", row.context.describe())?;
+        if !row.difference.is_empty() {
+            writeln!(text, "- Unlike mod_wsgi: {}", escaped(row.difference))?;
+        }
+        if row.name == directives::DAEMON_PROCESS.name {
+            writeln!(text, "- Options: [below](#options-of-wsgidaemonprocess)")?;
+        }
+    }
+    text.push_str(OPTIONS);
+    table(&mut text, &["option", "value", "default", "meaning", "unlike mod_wsgi"], |row| match row.state {
+        State::Works(_) => Some(vec![row.syntax, row.default, row.meaning, row.difference]),
+        _ => None,
+    })?;
+    text.push_str(NOT_YET);
+    table(&mut text, &["option", "value", "default", "meaning"], |row| match row.state {
+        State::NotYet => Some(vec![row.syntax, row.default, row.meaning]),
+        _ => None,
+    })?;
+    text.push_str(REMOVED);
+    table(&mut text, &["option", "meaning", "instead"], |row| match row.state {
+        State::Removed(instead) => Some(vec![row.meaning, instead]),
+        _ => None,
+    })?;
+    Ok(text)
+}
+
+/// The options that `cells` has cells for, behind their names.
+fn table(
+    text: &mut String,
+    head: &[&str],
+    cells: impl Fn(&OptionRow) -> Option<Vec<&'static str>>,
+) -> Result<()> {
+    writeln!(text, "\n| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()))?;
+    for row in options::TABLE {
+        if let Some(cells) = cells(row) {
+            let cells: Vec<String> = cells.into_iter().map(escaped).collect();
+            writeln!(text, "| `{}` | {} |", row.name, cells.join(" | "))?;
+        }
+    }
+    Ok(())
+}
+
+/// Text for Markdown, where bars end cells and angle brackets begin tags.
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directive_and_option_is_on_the_page() {
+        let page = page().unwrap();
+        for row in directives::TABLE {
+            assert!(page.contains(&format!("\n## {}\n", row.name.to_str().unwrap())), "{:?}", row.name);
+        }
+        for row in options::TABLE {
+            assert!(page.contains(&format!("\n| `{}` | ", row.name)), "{}", row.name);
+        }
+    }
+}
