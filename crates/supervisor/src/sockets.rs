@@ -1,15 +1,20 @@
 //! The directory of listening sockets: made, bound into, adopted from, cleaned. A socket appears under its final name only
 //! when its owner and mode are right. Who listens for whom is decided elsewhere.
 
-use std::ffi::OsStr;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, Mode, Stat, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+use crate::leftovers;
+use crate::trusted::{self, NotTrusted};
 
 /// Longest path of a socket: `sun_path` of unix(7) less its final NUL.
 pub const LONGEST_PATH: usize = 107;
@@ -76,13 +81,20 @@ pub enum SocketError {
     },
 }
 
+/// Device and inode: which file it is, whatever its name.
+type FileId = (u64, u64);
+
 /// An open, checked directory of sockets.
 #[derive(Debug)]
 pub struct SocketDirectory {
     path: PathBuf,
+    parent: OwnedFd,
+    name: OsString,
     directory: OwnedFd,
     private: OwnedFd,
     root: bool,
+    /// The sockets that were bound or adopted here, by name: nothing else is removed.
+    ours: RefCell<BTreeMap<String, FileId>>,
 }
 
 impl SocketDirectory {
@@ -92,13 +104,31 @@ impl SocketDirectory {
     /// It cannot be made, or others could tamper with it.
     pub fn open(path: &Path) -> Result<Self, SocketError> {
         let root = rustix::process::geteuid().is_root();
-        check_parent(path)?;
+        let not_made = |error: Error| SocketError::NotMade { path: path.to_owned(), error };
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(not_made(ErrorKind::InvalidInput.into()));
+        };
+        let parent = trusted::open(above).map_err(|error| match error {
+            NotTrusted::Unsafe { path, reason } => SocketError::Unsafe { path, reason },
+            NotTrusted::System(error) => not_made(error.into()),
+        })?;
         // Others must be able to reach the sockets by name, but not to list them.
         let mode = if root { 0o711 } else { 0o700 };
-        let directory = own_directory(CWD, path, path, mode)?;
-        let private =
-            own_directory(directory_fd(&directory), Path::new(PRIVATE), &path.join(PRIVATE), 0o700)?;
-        Ok(Self { path: path.to_owned(), directory, private, root })
+        let directory = own_directory(&parent, name, path, mode)?;
+        let private = own_directory(&directory, OsStr::new(PRIVATE), &path.join(PRIVATE), 0o700)?;
+        let (path, name, ours) = (path.to_owned(), name.to_owned(), RefCell::default());
+        Ok(Self { path, parent, name, directory, private, root, ours })
+    }
+
+    /// Whether the path still leads here: somebody who removes old files may have removed the directory, or put another one in
+    /// its place.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let here = |held: &OwnedFd, found: rustix::io::Result<Stat>| {
+            found.is_ok_and(|found| rustix::fs::fstat(held).is_ok_and(|held| id(&held) == id(&found)))
+        };
+        here(&self.directory, rustix::fs::lstat(&self.path))
+            && here(&self.private, rustix::fs::statat(&self.directory, PRIVATE, AtFlags::SYMLINK_NOFOLLOW))
     }
 
     /// Where it is.
@@ -135,10 +165,16 @@ impl SocketDirectory {
         let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", self.private.as_raw_fd()))
             .map_err(failed("name"))?;
         rustix::net::bind(&socket, &address).map_err(failed("bind"))?;
-        self.prepare(&self.private, name, owner, &path)?;
-        rustix::net::listen(&socket, limited(backlog)).map_err(failed("listen on"))?;
-        rustix::fs::renameat(&self.private, name, &self.directory, name)
-            .map_err(failed("put in its place"))?;
+        let placed = self.prepare(&self.private, name, owner, &path).and_then(|bound| {
+            rustix::net::listen(&socket, limited(backlog)).map_err(failed("listen on"))?;
+            rustix::fs::renameat(&self.private, name, &self.directory, name)
+                .map_err(failed("put in its place"))?;
+            Ok(bound)
+        });
+        let bound = placed.inspect_err(|_| {
+            let _absent = rustix::fs::unlinkat(&self.private, name, AtFlags::empty());
+        })?;
+        self.ours.borrow_mut().insert(name.to_owned(), bound);
         Ok(socket)
     }
 
@@ -167,32 +203,58 @@ impl SocketDirectory {
         if bound_name != Some(OsStr::new(name)) {
             return Err(not("is bound to another name"));
         }
-        if self.stat(&self.directory, name).is_err() {
+        let Ok(found) = self.stat(&self.directory, name) else {
             return Err(not("has no socket file any more"));
+        };
+        if self.ours.borrow().get(name).is_some_and(|ours| *ours != id(&found)) {
+            return Err(not("has another socket file in its place"));
         }
-        self.prepare(&self.directory, name, owner, &path)?;
+        let adopted = self.prepare(&self.directory, name, owner, &path)?;
         rustix::net::listen(listener, limited(backlog)).map_err(|error| SocketError::System {
             action: "listen on",
             path: path.clone(),
             error: error.into(),
-        })
+        })?;
+        self.ours.borrow_mut().insert(name.to_owned(), adopted);
+        Ok(())
     }
 
-    /// Removes the file of a socket; it is no error when it is gone.
+    /// Removes the file of a socket that was bound or adopted here; it is no error when it is gone.
     pub fn unlink(&self, name: &str) {
-        let _gone = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        let Some(ours) = self.ours.borrow_mut().remove(name) else { return };
+        if self.stat(&self.directory, name).is_ok_and(|found| id(&found) == ours) {
+            let _gone = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        }
     }
 
-    /// Removes the directory with all sockets in it.
+    /// Removes the sockets of former supervisors that were not adopted, and the directories of dead servers beside this one.
+    /// Returns what could not be removed.
+    #[must_use]
+    pub fn remove_leftovers(&self) -> Vec<PathBuf> {
+        let mut left = Vec::new();
+        let ours = self.ours.borrow();
+        if leftovers::clear(&self.directory, |name| ours.contains_key(name)).is_err() {
+            left.push(self.path.clone());
+        }
+        let above = self.path.parent().unwrap_or(&self.path);
+        let dead = leftovers::remove_dead(&self.parent, &self.name, OsStr::new(PRIVATE));
+        left.extend(dead.iter().map(|name| above.join(name)));
+        left
+    }
+
+    /// Removes the sockets that were bound or adopted here, and the directory when nothing else is in it.
     ///
     /// # Errors
-    /// Something in it is not ours.
+    /// `ENOTEMPTY` when something is, otherwise what unlinkat(2) says.
     pub fn remove(self) -> std::io::Result<()> {
-        remove_our_files(&self.path)
+        let names: Vec<String> = self.ours.borrow().keys().cloned().collect();
+        names.iter().for_each(|name| self.unlink(name));
+        remove_directory(&self.directory, OsStr::new(PRIVATE), &self.private)?;
+        Ok(remove_directory(&self.parent, &self.name, &self.directory)?)
     }
 
-    /// Mode first: once it belongs to somebody else, changing the mode would need another capability.
-    fn prepare(&self, at: &OwnedFd, name: &str, owner: u32, path: &Path) -> Result<(), SocketError> {
+    /// Gives a socket its mode and owner; which file it is. Mode first: once it belongs to somebody else, changing the mode would need another capability.
+    fn prepare(&self, at: &OwnedFd, name: &str, owner: u32, path: &Path) -> Result<FileId, SocketError> {
         let mode = Mode::RUSR | Mode::WUSR;
         let failed = |action| {
             move |error: Errno| SocketError::System { action, path: path.to_owned(), error: error.into() }
@@ -211,7 +273,7 @@ impl SocketDirectory {
             let _gone = rustix::fs::unlinkat(at, name, AtFlags::empty());
             return Err(SocketError::NotAsWanted { path: path.to_owned() });
         }
-        Ok(())
+        Ok(id(&now))
     }
 
     /// The status of a file that must be a socket.
@@ -222,79 +284,27 @@ impl SocketDirectory {
     }
 }
 
-/// Removes the directories `{prefix}.{pid}` of dead servers beside `path`, if they are ours and hold nothing but sockets
-/// under our names. Returns those that could not be removed.
-pub fn remove_leftovers(path: &Path) -> Vec<PathBuf> {
-    let (Some(parent), Some(prefix)) = (path.parent(), path.file_stem()) else { return Vec::new() };
-    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
-    let own_uid = rustix::process::geteuid();
-    let dead = |candidate: &Path| {
-        let same_prefix = candidate.file_stem() == Some(prefix) && candidate != path;
-        let pid = candidate.extension().and_then(OsStr::to_str).and_then(|text| text.parse().ok());
-        let pid = pid.and_then(rustix::process::Pid::from_raw);
-        same_prefix
-            && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(Errno::SRCH))
-            && rustix::fs::lstat(candidate).is_ok_and(|stat| {
-                Uid::from_raw(stat.st_uid) == own_uid && stat.st_mode & 0o170_000 == 0o040_000
-            })
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter(|candidate| dead(candidate) && remove_our_files(candidate).is_err()).collect()
-}
-
-/// Unlinks the sockets under our names in a directory, then the directory itself.
-fn remove_our_files(path: &Path) -> std::io::Result<()> {
-    for directory in [path.join(PRIVATE), path.to_owned()] {
-        let entries = match std::fs::read_dir(&directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let is_socket = std::os::unix::fs::FileTypeExt::is_socket(&entry.file_type()?);
-            if is_socket && is_our_name(&entry.file_name()) {
-                std::fs::remove_file(entry.path())?;
-            }
-        }
-        std::fs::remove_dir(&directory)?;
-    }
-    Ok(())
-}
-
-/// `{anything}-{8 hexadecimal digits}.{slot}.sock`, as `spec::group::socket_file_name` makes it.
-fn is_our_name(name: &OsStr) -> bool {
-    let parsed = name.to_str().and_then(|name| {
-        let (rest, slot) = name.strip_suffix(".sock")?.rsplit_once('.')?;
-        let (_, hash) = rest.rsplit_once('-')?;
-        let digits = hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        Some(digits && slot.parse::<u32>().is_ok())
-    });
-    parsed == Some(true)
-}
-
 fn limited(backlog: u32) -> i32 {
     i32::try_from(backlog).unwrap_or(i32::MAX)
 }
 
-fn directory_fd(directory: &OwnedFd) -> BorrowedFd<'_> {
-    std::os::fd::AsFd::as_fd(directory)
+fn id(stat: &Stat) -> FileId {
+    (stat.st_dev, stat.st_ino)
 }
 
-/// Whoever may rename things in the parent could put another directory in our place.
-fn check_parent(path: &Path) -> Result<(), SocketError> {
-    let parent = path.parent().filter(|_| path.is_absolute()).unwrap_or(Path::new(""));
-    let stat = rustix::fs::stat(parent)
-        .map_err(|error| SocketError::NotMade { path: path.to_owned(), error: error.into() })?;
-    let (writable, sticky) = (stat.st_mode & 0o022 != 0, stat.st_mode & 0o1000 != 0);
-    if writable && !sticky {
-        let path = parent.to_owned();
-        return Err(SocketError::Unsafe { path, reason: "can be written to by others" });
+/// Removes an empty directory if the name still leads to it.
+fn remove_directory(at: &OwnedFd, name: &OsStr, held: &OwnedFd) -> Result<(), Errno> {
+    match rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if id(&found) == id(&rustix::fs::fstat(held)?) => {
+            rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR)
+        }
+        Ok(_) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 /// Makes or opens a directory that is ours alone to change.
-fn own_directory(at: BorrowedFd<'_>, name: &Path, whole: &Path, mode: u32) -> Result<OwnedFd, SocketError> {
+fn own_directory(at: &OwnedFd, name: &OsStr, whole: &Path, mode: u32) -> Result<OwnedFd, SocketError> {
     let failed = |action| {
         move |error: Errno| SocketError::System { action, path: whole.to_owned(), error: error.into() }
     };
@@ -302,9 +312,7 @@ fn own_directory(at: BorrowedFd<'_>, name: &Path, whole: &Path, mode: u32) -> Re
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(SocketError::NotMade { path: whole.to_owned(), error: error.into() }),
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory =
-        rustix::fs::openat(at, name, flags, Mode::empty()).map_err(failed("open the directory"))?;
+    let directory = leftovers::open_directory(at, name).map_err(failed("open the directory"))?;
     let stat = rustix::fs::fstat(&directory).map_err(failed("look at"))?;
     if Uid::from_raw(stat.st_uid) != rustix::process::geteuid() {
         return Err(SocketError::Unsafe { path: whole.to_owned(), reason: "belongs to another user" });

@@ -66,7 +66,11 @@ fn sk_7_only_our_leftovers_of_dead_servers_go() {
     let other = at("other.2147483000");
     std::fs::create_dir(&other).unwrap();
     std::os::unix::fs::symlink(temporary.path(), at("wsgi.2147483002")).unwrap();
-    assert_eq!(remove_leftovers(&at("wsgi.1")), std::slice::from_ref(&foreign));
+    let own = SocketDirectory::open(&at("wsgi.1")).unwrap();
+    let _kept = own.bind(&name(0), own_uid(), 5).unwrap();
+    let _former = UnixListener::bind(own.path().join(name(7))).unwrap();
+    assert_eq!(own.remove_leftovers(), std::slice::from_ref(&foreign));
+    assert!(own.path().join(name(0)).exists() && !own.path().join(name(7)).exists());
     assert!(!dead.exists() && foreign.join("precious").exists() && alive.exists() && other.exists());
 }
 
@@ -110,4 +114,55 @@ fn the_directory_goes_with_its_sockets() {
     let _listener = sockets.bind(&name(0), own_uid(), 5).unwrap();
     sockets.remove().unwrap();
     assert!(!path.exists());
+}
+
+#[test]
+fn ki_3_only_what_was_bound_or_adopted_here_is_removed() {
+    let (temporary, sockets) = directory();
+    let path = sockets.path().to_owned();
+    let _first = sockets.bind(&name(0), own_uid(), 5).unwrap();
+    let _second = sockets.bind(&name(1), own_uid(), 5).unwrap();
+    // Another supervisor has put its own socket in the place of one.
+    std::fs::remove_file(path.join(name(1))).unwrap();
+    let _other = UnixListener::bind(path.join(name(1))).unwrap();
+    sockets.unlink(&name(1));
+    let error = sockets.remove().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::NOTEMPTY.raw_os_error()));
+    assert!(!path.join(name(0)).exists() && path.join(name(1)).exists());
+    // The whole directory was exchanged: the new one is not ours to remove.
+    let sockets = SocketDirectory::open(&path).unwrap();
+    assert!(sockets.is_in_place());
+    std::fs::rename(&path, temporary.path().join("away")).unwrap();
+    assert!(!sockets.is_in_place());
+    std::fs::create_dir(&path).unwrap();
+    assert!(!sockets.is_in_place());
+    sockets.remove().unwrap();
+    assert!(path.exists());
+}
+
+#[test]
+fn ki_3_a_socket_file_that_was_exchanged_is_bound_anew() {
+    let (_temporary, sockets) = directory();
+    let listener = sockets.bind(&name(0), own_uid(), 5).unwrap();
+    std::fs::remove_file(sockets.path().join(name(0))).unwrap();
+    let _other = UnixListener::bind(sockets.path().join(name(0))).unwrap();
+    let error = sockets.adopt(listener.as_fd(), &name(0), own_uid(), 5).unwrap_err();
+    assert!(error.to_string().contains("another socket file"), "{error}");
+}
+
+#[test]
+fn sk_6_a_directory_that_somebody_else_made_first_is_refused() {
+    if own_uid() != 0 {
+        println!("skipped: needs root");
+        return;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    let path = temporary.path().join("wsgi.1");
+    std::fs::create_dir(&path).unwrap();
+    std::os::unix::fs::chown(&path, Some(61_999), None).unwrap();
+    let error = SocketDirectory::open(&path).unwrap_err();
+    assert!(error.to_string().contains("belongs to another user"), "{error}");
+    std::fs::remove_dir(&path).unwrap();
+    SocketDirectory::open(&path).unwrap();
 }
