@@ -49,19 +49,42 @@ pub fn receive(
     descriptors: &mut Vec<OwnedFd>,
     flags: RecvFlags,
 ) -> Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS + 53))];
+    receive_named(socket, buffer, descriptors, flags).map(|arrival| arrival.bytes)
+}
+
+/// What has arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// Number of bytes, 0 at the end of the stream.
+    pub(crate) bytes: usize,
+    /// The process that has sent them, on a socket that names senders ([`crate::peer::name_senders`]). The bytes of one call come
+    /// from one sender.
+    pub(crate) sender: Option<i32>,
+}
+
+/// [`receive`], with the sender.
+pub(crate) fn receive_named(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    descriptors: &mut Vec<OwnedFd>,
+    flags: RecvFlags,
+) -> Result<Arrival> {
+    let mut space =
+        [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS + 53), ScmCredentials(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = flags | RecvFlags::CMSG_CLOEXEC;
     let message = retry_on_intr(|| recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, flags))?;
-    let before = descriptors.len();
+    let (before, mut sender) = (descriptors.len(), None);
     for item in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(received) = item {
-            descriptors.extend(received);
+        match item {
+            RecvAncillaryMessage::ScmRights(received) => descriptors.extend(received),
+            RecvAncillaryMessage::ScmCredentials(named) => sender = Some(named.pid.as_raw_nonzero().get()),
+            _ => {}
         }
     }
     if message.flags.contains(ReturnFlags::CTRUNC) {
         descriptors.truncate(before);
         return Err(Errno::MSGSIZE);
     }
-    Ok(message.bytes)
+    Ok(Arrival { bytes: message.bytes, sender })
 }

@@ -1,4 +1,4 @@
-//! Who is at the other end of a Unix socket, as the kernel knows it (`SO_PEERCRED`, unix(7)).
+//! Who is at the other end of a Unix socket, as the kernel knows it (`SO_PEERCRED`, `SO_PASSCRED`, unix(7)).
 #![forbid(unsafe_code)]
 
 use std::os::fd::AsFd;
@@ -25,4 +25,13 @@ pub fn of(socket: impl AsFd) -> std::io::Result<Peer> {
         gid: credentials.gid.as_raw(),
         pid: credentials.pid.as_raw_nonzero().get(),
     })
+}
+
+/// Has the kernel say of everything that arrives at a socket which process has sent it (`SO_PASSCRED`): see
+/// [`crate::channel::Receiver`]. To be called before anything can be sent.
+///
+/// # Errors
+/// Any of setsockopt(2).
+pub fn name_senders(socket: impl AsFd) -> std::io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_passcred(socket, true)?)
 }

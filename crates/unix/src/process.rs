@@ -3,10 +3,15 @@
 
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::ForkResult;
-use rustix::process::{Pid, PidfdFlags};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+
+use crate::channel::timespec;
 
 /// A forked process, not yet reaped.
 #[derive(Debug)]
@@ -15,6 +20,48 @@ pub struct Child {
     pub pid: i32,
     /// Its pidfd (pidfd_open(2)), close-on-exec.
     pub handle: OwnedFd,
+}
+
+impl Child {
+    /// Ends it at once and reaps it: for a child that cannot be watched.
+    ///
+    /// # Errors
+    /// Any of pidfd_send_signal(2) and waitid(2).
+    pub fn discard(self) -> Result<()> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        kill(&self.handle)?;
+        let options = WaitIdOptions::EXITED;
+        rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(self.handle.as_fd()), options))?;
+        Ok(())
+    }
+}
+
+/// Sends SIGKILL to the process of a pidfd; nothing to do when it has ended.
+///
+/// # Errors
+/// Any of pidfd_send_signal(2) but `ESRCH`.
+pub fn kill(handle: impl AsFd) -> Result<()> {
+    match rustix::process::pidfd_send_signal(handle, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until the process of a pidfd has ended, and does not reap it. False when `timeout` passed first.
+///
+/// # Errors
+/// Any of poll(2).
+pub fn wait_for_end(handle: impl AsFd, timeout: Duration) -> Result<bool> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timespec(left))) {
+            Ok(0) if left.is_zero() => return Ok(false),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Forks. The child runs `body`, which is to execute a program, and ends with the exit status that `body` returns.
@@ -38,8 +85,15 @@ pub fn fork(descriptors: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> Result
         ForkResult::Parent { child } => {
             let pid = Pid::from_raw(child.as_raw()).ok_or(ErrorKind::InvalidData)?;
             // Nobody else reaps our children, so the number still names this child even when it has ended.
-            let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-            Ok(Child { pid: child.as_raw(), handle })
+            match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+                Ok(handle) => Ok(Child { pid: child.as_raw(), handle }),
+                Err(error) => {
+                    // Without a handle it could not be watched: it must not stay.
+                    rustix::process::kill_process(pid, Signal::KILL)?;
+                    rustix::process::waitpid(Some(pid), WaitOptions::empty())?;
+                    Err(error.into())
+                }
+            }
         }
         ForkResult::Child => {
             let status = match place(&sources) {
