@@ -98,12 +98,6 @@ impl<'py> Object<'py> {
         name.and_then(|name| name.as_utf8().map(str::to_owned)).unwrap_or_else(|| "object".to_owned())
     }
 
-    /// Whether it can be called.
-    pub fn is_callable(&self) -> bool {
-        // SAFETY: live object.
-        unsafe { ffi::PyCallable_Check(self.as_ptr()) != 0 }
-    }
-
     /// `getattr(self, name)`.
     pub fn attr(&self, name: &str) -> Result<'py, Object<'py>> {
         self.attr_by(&crate::build::str(self.py, name)?)

@@ -77,12 +77,6 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == tag).ok_or(WireError::UnknownKind(tag))
     }
 
-    /// True for frames that a worker sends.
-    #[must_use]
-    pub fn is_from_worker(self) -> bool {
-        self as u8 & 0x40 != 0
-    }
-
     /// Smallest and largest payload of this kind, in bytes.
     #[must_use]
     pub fn payload_limits(self) -> (u32, u32) {
