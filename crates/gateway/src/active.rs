@@ -1,11 +1,13 @@
 //! A request while it is being served: what its Python objects share. They may outlive it; then they find nothing.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use python::{Attached, Loan, Mutex, Stored};
+use python::{Attached, Error, Loan, Mutex, Stored};
 
+use crate::codes::Code;
 use crate::exchange::{Exchange, Level, WriteError};
 use crate::response::Response;
 use crate::script::Script;
@@ -58,6 +60,21 @@ impl Active {
     pub(crate) fn log(&self, py: Attached<'_>, level: Level, text: &str) {
         let text = format!("[script {}] {text}", self.script.shown());
         self.log_lines(py, level, &text);
+    }
+
+    /// Logs a coded line, and below it the traceback of an exception where there is one.
+    pub(crate) fn report(
+        &self,
+        py: Attached<'_>,
+        level: Level,
+        code: Code,
+        facts: impl Display,
+        error: Option<&Error<'_>>,
+    ) {
+        self.log(py, level, &code.line(facts));
+        if let Some(error) = error {
+            self.log_lines(py, level, &error.format());
+        }
     }
 
     /// Logs each line as it is.

@@ -6,12 +6,14 @@ use std::os::fd::AsFd;
 use python::{Attached, Error, Kind, Object, Result};
 
 use crate::active::Active;
+use crate::codes;
 use crate::exchange::{Level, WriteError};
 use crate::group::InPython;
 use crate::script::Warning;
 
 /// Blocks that are known completely up to this size leave together with the head and the end.
 const LAST_BLOCK: usize = 64 * 1024;
+const RAISED: &str = "The application raised an exception:";
 
 /// How the response ends, once Python is out of the way.
 pub(crate) enum Ending {
@@ -46,7 +48,8 @@ pub(crate) fn run<'py>(
         Err(Stop::Raised(error)) => failure(py, python, active, &error),
         Err(Stop::Write(WriteError::ClientGone)) => Ending::ClientGone,
         Err(Stop::Write(error @ WriteError::Failed(_))) => {
-            active.log(py, Level::Error, &format!("WSGI1105: Cannot send the response: {error}."));
+            let facts = format_args!("Cannot send the response: {error}.");
+            active.report(py, Level::Error, codes::NOT_SENT, facts, None);
             Ending::Broken("sending failed")
         }
     };
@@ -153,7 +156,8 @@ fn require_start<'py>(py: Attached<'py>, active: &Active) -> Result<'py, ()> {
     Err(Error::new(py, Kind::RuntimeError, text))
 }
 
-/// The fast way for files (reference 3.11): `None` when the conditions do not hold.
+/// The fast way for what `wsgi.file_wrapper` wraps (PEP 3333, "Optional Platform-Specific File Handling"): a regular file goes to
+/// the server as a descriptor. `None` when that is not possible; the wrapper is iterated then.
 fn file<'py>(
     py: Attached<'py>,
     active: &Active,
@@ -206,18 +210,14 @@ fn close<'py>(py: Attached<'py>, python: &InPython, active: &Active, iterable: &
     match iterable.attr_by(&python.keys.close.get(py)) {
         Ok(close) => {
             if let Err(error) = close.call([]) {
-                active.log(
-                    py,
-                    Level::Error,
-                    "WSGI0174: close() of the response iterable raised an exception:",
-                );
-                active.log_lines(py, Level::Error, &error.format());
+                let facts = "close() of the response iterable raised an exception:";
+                active.report(py, Level::Error, codes::APPLICATION_RAISED, facts, Some(&error));
             }
         }
         Err(error) if error.is(Kind::AttributeError) => {}
         Err(error) => {
-            active.log(py, Level::Error, "WSGI0194: Looking for close() of the response iterable failed:");
-            active.log_lines(py, Level::Error, &error.format());
+            let facts = "Looking for close() of the response iterable failed:";
+            active.report(py, Level::Error, codes::NO_CLOSE, facts, Some(&error));
         }
     }
 }
@@ -234,21 +234,19 @@ fn failure<'py>(py: Attached<'py>, python: &InPython, active: &Active, error: &E
     if gone && error.is(Kind::OSError) {
         return Ending::ClientGone;
     }
-    let text = if error.is(Kind::SystemExit) {
-        "WSGI0175: The application raised SystemExit, which is ignored:"
+    let (code, facts) = if error.is(Kind::SystemExit) {
+        (codes::APPLICATION_EXIT, "The application raised SystemExit, which is ignored:")
     } else {
-        "WSGI0174: The application raised an exception:"
+        (codes::APPLICATION_RAISED, RAISED)
     };
-    active.log(py, Level::Error, text);
-    active.log_lines(py, Level::Error, &error.format());
+    active.report(py, Level::Error, code, facts, Some(error));
     if sent { Ending::Broken("exception in the application") } else { Ending::Failed(500) }
 }
 
 /// Checks that a response was started and that its length is what was declared.
 fn check_complete(py: Attached<'_>, active: &Active, ending: Ending, buffer: &mut Vec<u8>) -> Ending {
     if let Err(error) = require_start(py, active) {
-        active.log(py, Level::Error, "WSGI0174: The application raised an exception:");
-        active.log_lines(py, Level::Error, &error.format());
+        active.report(py, Level::Error, codes::APPLICATION_RAISED, RAISED, Some(&error));
         return Ending::Failed(500);
     }
     let (overrun, shortage, sent) = {
@@ -261,15 +259,14 @@ fn check_complete(py: Attached<'_>, active: &Active, ending: Ending, buffer: &mu
         (response.overrun, response.shortage(), response.sent)
     };
     if overrun && active.script.first_time(Warning::BodyTooLong) {
-        let text = "WSGI1101: The response body is longer than its Content-Length (or its status has no body): the \
-                    rest is cut off. Correct the header or leave it out. Said once for each script.";
-        active.log(py, Level::Warn, text);
+        let facts = "The response body is longer than its Content-Length (or its status has no body): the rest is cut off.";
+        active.report(py, Level::Warn, codes::BODY_TOO_LONG, facts, None);
     }
     let Some((declared, written)) = shortage else { return ending };
-    let text = format!(
-        "WSGI1102: The response body ended after {written} of the {declared} bytes its Content-Length declares: the \
-         connection to the client is broken off. Correct the header or leave it out."
+    let facts = format_args!(
+        "The response body ended after {written} of the {declared} bytes its Content-Length declares: the connection to the \
+         client is broken off."
     );
-    active.log(py, Level::Error, &text);
+    active.report(py, Level::Error, codes::BODY_TOO_SHORT, facts, None);
     if sent { Ending::Broken("body shorter than Content-Length") } else { Ending::Failed(500) }
 }

@@ -15,29 +15,14 @@ pub struct Config {
     pub multiprocess: bool,
     /// `wsgi.multithread`: more than one request thread.
     pub multithread: bool,
-    /// `wsgi.run_once`: one thread that leaves after one request.
-    pub run_once: bool,
     /// Directories of `python-path`, added with `site.addsitedir` and moved to the front of `sys.path`.
     pub python_path: Vec<PathBuf>,
     /// Directory of `home`, put before everything else in `sys.path`.
     pub home: Option<PathBuf>,
     /// `signal.signal` does nothing but log (WSGIRestrictSignal, on by default).
     pub restrict_signal: bool,
-    /// Facts about the Apache in front, for the module `apache` and `apache.version`.
-    pub apache: Apache,
-}
-
-/// Facts about the Apache in front.
-#[derive(Clone, Debug, Default)]
-pub struct Apache {
-    /// Major, minor, patch.
-    pub version: (u32, u32, u32),
-    /// `ap_get_server_description()`; left out of the module when not known.
-    pub description: Option<String>,
-    /// `ap_get_server_built()`; left out of the module when not known.
-    pub build_date: Option<String>,
-    /// `ap_show_mpm()`; left out of the module when not known.
-    pub mpm_name: Option<String>,
+    /// Version of the Apache in front: `apache.version`.
+    pub httpd_version: (u32, u32, u32),
 }
 
 /// The version of mod_wsgi whose behaviour and Python API this is: `mod_wsgi.version`.
@@ -63,17 +48,4 @@ pub struct Request<'a> {
     pub queue_start: f64,
     /// When the worker took it (`mod_wsgi.daemon_start`).
     pub daemon_start: f64,
-}
-
-/// How a request went, for statistics and for the decision whether the worker is healthy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A complete response with this status.
-    Completed(u16),
-    /// Nothing was sent; the exchange was told to fail with this status.
-    Failed(u16),
-    /// The response was cut off after the head: the exchange was told to abort.
-    Truncated(u16),
-    /// The client went away in the middle; the application's status.
-    ClientGone(u16),
 }

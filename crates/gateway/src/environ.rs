@@ -1,4 +1,4 @@
-//! The environ of one request (reference 3.5): which type each value has. Keys are made once and kept.
+//! The environ of one request (PEP 3333, "environ Variables"): which type each value has. Keys are made once and kept.
 
 use std::collections::HashMap;
 

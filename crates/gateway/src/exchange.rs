@@ -70,9 +70,6 @@ pub enum BodyError {
     /// No byte came in time.
     #[error("Timed out waiting for the client")]
     TimedOut,
-    /// The body is longer than the configuration allows.
-    #[error("The request body is larger than the server allows")]
-    TooLarge,
     /// Anything else, told in words.
     #[error("{0}")]
     Failed(String),

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use python::{Attached, Interpreter, Mutex, NativeThread};
 
+use crate::codes;
 use crate::config::Config;
 use crate::group::Group;
 use crate::latch::{Claim, Latch};
 use crate::worker::WorkerThread;
+
+/// Most interpreters of one process besides the main one. Each takes some megabytes before it has imported anything.
+const MAX_SUB_INTERPRETERS: usize = 100;
 
 /// All interpreters of this process and what they share between threads.
 pub struct Gateway {
@@ -30,7 +34,7 @@ struct Slot {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The main interpreter cannot be set up; the text is a Python traceback of several lines.
-    #[error("WSGI0035: Cannot set up the main Python interpreter:\n{0}")]
+    #[error("{}", codes::INTERPRETER.line(format_args!("Cannot set up the main Python interpreter:\n{}", .0)))]
     Interpreter(String),
 }
 
@@ -97,17 +101,18 @@ impl Gateway {
     /// The application group with this name, made on first use; other threads that want the same one wait, those
     /// that want another do not. The error is text of several lines for the log.
     pub(crate) fn group(&self, native: &mut NativeThread, name: &str) -> Result<Arc<Group>, String> {
-        let slot = Arc::clone(self.slots.lock().entry(name.to_owned()).or_default());
+        let slot = self.slot(name)?;
         let permit = match slot.group.claim() {
             Claim::Ready(group) => return Ok(group),
             Claim::Make(permit) => permit,
         };
         let unfinished = slot.unfinished.lock().take();
         let Some(interpreter) = unfinished.or_else(|| native.create_interpreter()) else {
-            return Err("Python cannot make another interpreter.".to_owned());
+            return Err(unusable(name, "Python cannot make another interpreter."));
         };
         let group = native.attach(&interpreter, |py| {
-            Group::set_up(py, Arc::clone(&interpreter), name, &self.config).map_err(|error| error.format())
+            Group::set_up(py, Arc::clone(&interpreter), name, &self.config)
+                .map_err(|error| unusable(name, &error.format()))
         });
         match group {
             Ok(group) => {
@@ -121,4 +126,26 @@ impl Gateway {
             }
         }
     }
+
+    /// The place for an interpreter. A name may come from the client (`%{HOST}`): memory must not grow with what it sends.
+    fn slot(&self, name: &str) -> Result<Arc<Slot>, String> {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.get(name) {
+            return Ok(Arc::clone(slot));
+        }
+        if slots.len() > MAX_SUB_INTERPRETERS {
+            let name = name.escape_debug();
+            return Err(codes::TOO_MANY_GROUPS.line(format_args!(
+                "Application group '{name}' gets no Python interpreter: this process has {MAX_SUB_INTERPRETERS} besides the main \
+                 one, which is the limit."
+            )));
+        }
+        Ok(Arc::clone(slots.entry(name.to_owned()).or_default()))
+    }
+}
+
+fn unusable(name: &str, why: &str) -> String {
+    let name = name.escape_debug();
+    codes::INTERPRETER
+        .line(format_args!("Cannot make the Python interpreter of application group '{name}':\n{why}"))
 }

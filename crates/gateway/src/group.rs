@@ -178,22 +178,12 @@ fn enter_module<'py>(py: Attached<'py>, name: &str, module: &Object<'py>) -> Res
     python::import(py, "sys")?.attr("modules")?.dict_set(&python::str(py, name)?, module)
 }
 
-/// The module `apache` (reference 6.4).
+/// The module `apache`, which scripts import to learn what serves them.
 fn make_apache_module<'py>(py: Attached<'py>, config: &Config) -> Result<'py, ()> {
     let module = python::new_module(py, "apache")?;
-    let apache = &config.apache;
-    module.set_attr("version", &version(py, apache.version)?)?;
+    module.set_attr("version", &version(py, config.httpd_version)?)?;
     module.set_attr("maximum_processes", &python::int(py, i64::from(config.processes))?)?;
     module.set_attr("threads_per_process", &python::int(py, i64::from(config.threads))?)?;
-    for (name, value) in [
-        ("description", &apache.description),
-        ("build_date", &apache.build_date),
-        ("mpm_name", &apache.mpm_name),
-    ] {
-        if let Some(value) = value {
-            module.set_attr(name, &python::str(py, value)?)?;
-        }
-    }
     enter_module(py, "apache", &module)
 }
 
@@ -229,10 +219,11 @@ fn constant_environ<'py>(
     set("wsgi.version", python::tuple(py, [python::int(py, 1)?, python::int(py, 0)?])?)?;
     set("wsgi.multithread", python::bool(py, config.multithread))?;
     set("wsgi.multiprocess", python::bool(py, config.multiprocess))?;
-    set("wsgi.run_once", python::bool(py, config.run_once))?;
+    // True would promise a process that leaves after one request (PEP 3333); a worker serves until it is told to leave.
+    set("wsgi.run_once", python::bool(py, false))?;
     set("wsgi.input_terminated", python::bool(py, true))?;
     set("wsgi.file_wrapper", file_wrapper.clone())?;
-    set("apache.version", version(py, config.apache.version)?)?;
+    set("apache.version", version(py, config.httpd_version)?)?;
     set("mod_wsgi.version", version(py, MOD_WSGI_VERSION)?)?;
     set("mod_wsgi.process_group", python::str(py, &config.process_group)?)?;
     set("mod_wsgi.application_group", python::str(py, name)?)?;

@@ -1,4 +1,4 @@
-//! `wsgi.input` (reference 3.12).
+//! `wsgi.input` (PEP 3333, "Input and Error Streams"): the request body, read from the exchange as the application asks for it.
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 
 mod active;
 mod application;
+mod codes;
 mod config;
 mod environ;
 mod exchange;
@@ -18,7 +19,8 @@ mod script;
 mod start_response;
 mod worker;
 
-pub use config::{Apache, Config, MOD_WSGI_VERSION, Outcome, Request};
+pub use codes::Code;
+pub use config::{Config, MOD_WSGI_VERSION, Request};
 pub use exchange::{BodyError, Exchange, Level, WriteError};
 pub use gateway::{Gateway, StartError, Stopped};
 pub use head::ResponseHead;

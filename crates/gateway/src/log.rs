@@ -1,4 +1,4 @@
-//! `wsgi.errors`, `sys.stdout` and `sys.stderr`: the binary stream under their `TextIOWrapper` (reference 3.13).
+//! `wsgi.errors`, `sys.stdout` and `sys.stderr`: the binary stream under their `TextIOWrapper`.
 
 use std::cell::RefCell;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! A script file and the module made from it: name, loading, what goes wrong then (reference 3.9).
+//! A script file and the module made from it: name, loading, what goes wrong then.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -10,6 +10,7 @@ use md5::{Digest, Md5};
 use python::{Attached, Error, Kind, Object, Result, Stored};
 
 use crate::active::Active;
+use crate::codes;
 use crate::exchange::Level;
 use crate::latch::{Claim, Latch};
 
@@ -114,28 +115,29 @@ enum Failure<'py> {
 
 impl Failure<'_> {
     fn log(&self, py: Attached<'_>, active: &Active) {
-        let (text, error) = match self {
+        let (code, facts, error) = match self {
             Failure::Unreadable(error) => {
-                let text = format!(
-                    "WSGI0105: Cannot read the script file: {error}. Check that it exists and that the user of \
-                     the process group may read it and search the directories above it."
+                let facts = format!(
+                    "Cannot read the script file: {error}. Check that it exists and that the user of the process group may \
+                     read it and search the directories above it."
                 );
-                (text, None)
+                (codes::SCRIPT_UNUSABLE, facts, None)
             }
             Failure::Uncompilable(error) => {
-                ("WSGI0105: Cannot compile the script file:".to_owned(), Some(error))
+                (codes::SCRIPT_UNUSABLE, "Cannot compile the script file:".to_owned(), Some(error))
             }
-            Failure::Raised(error) if error.is(Kind::SystemExit) => {
-                ("WSGI0107: The script raised SystemExit while it was loaded:".to_owned(), Some(error))
-            }
-            Failure::Raised(error) => {
-                ("WSGI0109: The script raised an exception while it was loaded:".to_owned(), Some(error))
-            }
+            Failure::Raised(error) if error.is(Kind::SystemExit) => (
+                codes::SCRIPT_EXIT,
+                "The script raised SystemExit while it was loaded:".to_owned(),
+                Some(error),
+            ),
+            Failure::Raised(error) => (
+                codes::SCRIPT_RAISED,
+                "The script raised an exception while it was loaded:".to_owned(),
+                Some(error),
+            ),
         };
-        active.log(py, Level::Error, &text);
-        if let Some(error) = error {
-            active.log_lines(py, Level::Error, &error.format());
-        }
+        active.report(py, Level::Error, code, facts, error);
     }
 }
 

@@ -6,6 +6,7 @@ use python::{Args, Attached, ClassDef, Error, Kind, Object, Result};
 use wire::head::{self as limits, MAX_HEADERS, MAX_LEN, MAX_NAME, MAX_REASON, STATUSES, control_in};
 
 use crate::active::Active;
+use crate::codes;
 use crate::exchange::{Level, WriteError};
 use crate::head::ResponseHead;
 
@@ -58,12 +59,11 @@ fn start_response<'py>(
         response.spare = std::mem::replace(&mut response.head, head);
     }
     if !dropped.is_empty() && active.script.first_time(crate::script::Warning::HopByHop) {
-        let text = format!(
-            "WSGI1103: The application set {}, which belongs to the connection and not to the response \
-             (PEP 3333): it is dropped. Remove it from the application. Said once for each script.",
+        let facts = format_args!(
+            "The application set {}, which belongs to the connection and not to the response (PEP 3333): it is dropped.",
             dropped.join(", ")
         );
-        active.log(py, Level::Warn, &text);
+        active.report(py, Level::Warn, codes::HOP_BY_HOP, facts, None);
     }
     args.receiver()?.attr("write")
 }

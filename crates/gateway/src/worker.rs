@@ -8,7 +8,8 @@ use python::{Attached, NativeThread, Object, Result, Stored};
 
 use crate::active::{self, Active};
 use crate::application::{self, Ending};
-use crate::config::{Outcome, Request};
+use crate::codes;
+use crate::config::Request;
 use crate::environ::{self, KeyCache};
 use crate::exchange::{Exchange, Level, WriteError};
 use crate::gateway::Gateway;
@@ -57,31 +58,26 @@ impl WorkerThread {
 
     /// Serves one request. Called without the GIL. The exchange type owns what it uses (`'static`), because Python
     /// objects may try to reach it from other threads; they are cut off before this returns.
-    pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) -> Outcome {
+    pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) {
         if let Err(text) = self.prepare(request.application_group) {
-            let group = request.application_group;
-            let first =
-                format!("WSGI0035: Cannot make the Python interpreter of application group '{group}':");
-            exchange.log(Level::Error, &first);
             text.lines().for_each(|line| exchange.log(Level::Error, line));
             exchange.fail(500);
-            return Outcome::Failed(500);
+            return;
         }
         let Some(cache) = self.caches.get_mut(request.application_group) else {
             exchange.fail(500);
-            return Outcome::Failed(500);
+            return;
         };
         let active = Active::new(cache.script(request.script), std::mem::take(&mut self.response));
         let (native, buffer) = (&mut self.native, &mut self.buffer);
         buffer.clear();
-        let outcome = active.exchange.lend(exchange, || {
+        active.exchange.lend(exchange, || {
             let interpreter = Arc::clone(&cache.group.interpreter);
             let ending =
                 native.attach(&interpreter, |py| in_python(py, cache, &active, &mut request, buffer));
-            finish(&active, &ending, buffer)
+            finish(&active, &ending, buffer);
         });
         self.response = std::mem::take(&mut *active.response.lock());
-        outcome
     }
 
     /// Makes the interpreter and this thread's cache for it, when they are not there yet.
@@ -151,8 +147,8 @@ fn in_python(
 ) -> Ending {
     active::set_current(Some(Arc::clone(active)));
     let ending = call(py, cache, active, request, buffer).unwrap_or_else(|error| {
-        active.log(py, Level::Error, "WSGI1106: The request could not be handed to the application:");
-        active.log_lines(py, Level::Error, &error.format());
+        let facts = "The request could not be handed to the application:";
+        active.report(py, Level::Error, codes::NOT_CALLED, facts, Some(&error));
         Ending::Failed(500)
     });
     log::flush_thread(py, active);
@@ -223,35 +219,29 @@ fn find_application<'py>(
     let Some(module) = active.script.module(py, active) else { return Ok(None) };
     let callable = module.get(py).dict_get(&python::str(py, request.callable)?)?;
     if callable.is_none() {
-        let text = format!(
-            "WSGI0089: The script has no callable '{}'. Define it there, or name another one with \
-             WSGICallableObject or callable-object=.",
-            request.callable
-        );
-        active.log(py, Level::Error, &text);
+        let facts = format_args!("The script has no callable '{}'.", request.callable);
+        active.report(py, Level::Error, codes::NO_CALLABLE, facts, None);
     }
     Ok(callable)
 }
 
 /// The last words to the exchange, without the GIL.
-fn finish(active: &Active, ending: &Ending, buffer: &[u8]) -> Outcome {
-    let status = active.response.lock().head.status();
+fn finish(active: &Active, ending: &Ending, buffer: &[u8]) {
+    let abort = |why: &str| active.exchange.with(|exchange| exchange.abort(why));
     let sent = match ending {
         Ending::LastBlock => active.send(|exchange| exchange.end_with(buffer)),
         Ending::Complete => active.send(|exchange| exchange.end()),
         Ending::Failed(status) => {
             active.exchange.with(|exchange| exchange.fail(*status));
-            return Outcome::Failed(*status);
+            return;
         }
         Ending::Broken(why) => {
-            active.exchange.with(|exchange| exchange.abort(why));
-            return Outcome::Truncated(status);
+            abort(why);
+            return;
         }
         Ending::ClientGone => Err(WriteError::ClientGone),
     };
-    match sent {
-        Ok(()) => return Outcome::Completed(status),
-        Err(error) => active.exchange.with(|exchange| exchange.abort(&error.to_string())),
-    };
-    Outcome::ClientGone(status)
+    if let Err(error) = sent {
+        abort(&error.to_string());
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
-use gateway::{Apache, Config, Gateway, StartError, Stopped};
+use gateway::{Config, Gateway, StartError, Stopped};
 use python::Attached;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
 
@@ -18,7 +18,7 @@ use crate::life::Life;
 use crate::pool::Pool;
 use crate::scripts::Roots;
 use crate::thread::{self, Shared};
-use crate::{log, signals, title};
+use crate::{codes, log, signals, title};
 
 /// The control thread calls little and nothing deep.
 const CONTROL_STACK: usize = 256 * 1024;
@@ -28,13 +28,11 @@ const MAX_CONFIG: u64 = 16 * 1024 * 1024;
 /// Why a worker does not start.
 #[derive(Debug, thiserror::Error)]
 enum BootError {
-    #[error("run() was called before: a process is a worker once")]
+    #[error("run() was called before: a process is a worker once.")]
     Again,
-    #[error(
-        "this process was not started by wsgi-supervisor: its descriptor {number} ({what}) is missing: {error}"
-    )]
+    #[error("The worker's descriptor {number} ({what}) is missing: {error}.")]
     Descriptor { number: i32, what: &'static str, error: std::io::Error },
-    #[error("the worker cannot read its configuration: {0}; install all parts from one build")]
+    #[error("The worker cannot read its configuration: {0}.")]
     Config(String),
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -42,11 +40,26 @@ enum BootError {
     Python(String),
     #[error(transparent)]
     Gateway(#[from] StartError),
-    #[error("the worker cannot start: {what}: {error}")]
+    #[error("The worker cannot start: {what}: {error}.")]
     System { what: &'static str, error: std::io::Error },
 }
 
 impl BootError {
+    /// Says why in the log. What the gateway says has a code already.
+    fn log(&self) {
+        let code = match self {
+            Self::Again => codes::AGAIN,
+            Self::Descriptor { .. } => codes::DESCRIPTOR,
+            Self::Config(_) => codes::CONFIG,
+            Self::Identity(IdentityError::Root) => codes::ROOT,
+            Self::Identity(_) => codes::IDENTITY,
+            Self::Python(_) => codes::PYTHON,
+            Self::System { .. } => codes::SYSTEM,
+            Self::Gateway(error) => return log::line(&error.to_string()),
+        };
+        log::report(code, self);
+    }
+
     fn failure(&self) -> Failure {
         match self {
             Self::Again | Self::Descriptor { .. } | Self::System { .. } => Failure::System,
@@ -65,14 +78,14 @@ fn system(what: &'static str) -> impl Fn(std::io::Error) -> BootError {
 pub fn run(py: Attached<'_>, config: i32) -> i32 {
     static RUNNING: AtomicBool = AtomicBool::new(false);
     if RUNNING.swap(true, Ordering::AcqRel) {
-        log::line(&BootError::Again.to_string());
+        BootError::Again.log();
         return 1;
     }
     let open = |number, what| adopt(number).map_err(|error| BootError::Descriptor { number, what, error });
     let status = match open(descriptor::STATUS, "reports to the supervisor") {
         Ok(pipe) => Status::new(pipe),
         Err(error) => {
-            log::line(&error.to_string());
+            error.log();
             return 1;
         }
     };
@@ -86,7 +99,7 @@ pub fn run(py: Attached<'_>, config: i32) -> i32 {
     match serve() {
         Ok(()) => 0,
         Err(error) => {
-            log::line(&error.to_string());
+            error.log();
             status.report(Report::Failed(error.failure()));
             1
         }
@@ -134,9 +147,9 @@ fn serve(
         Ok::<(), BootError>(())
     })?;
     if gateway.stop(py) == Stopped::ThreadsLeft {
-        log::line(
-            "threads of the application are still running; the worker leaves without finalising Python",
-        );
+        let facts =
+            "Threads of the application are still running; the worker leaves without finalising Python.";
+        log::report(codes::THREADS_LEFT, facts);
         signal_hook::low_level::exit(0);
     }
     Ok(())
@@ -172,11 +185,10 @@ fn gateway_config(config: &WorkerConfig) -> Config {
         threads: config.threads,
         multiprocess: config.multiprocess,
         multithread: config.threads > 1,
-        run_once: false,
         python_path: config.python_path.clone(),
         home: config.home.clone(),
         restrict_signal: true,
-        apache: Apache { version: config.httpd_version, ..Apache::default() },
+        httpd_version: config.httpd_version,
     }
 }
 
@@ -202,6 +214,6 @@ fn install_panic_hook() {
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
-        log::line(&format!("internal error of the WSGI worker{place}: {text}; please report it"));
+        log::report(codes::PANIC, format_args!("Internal error of the WSGI worker{place}: {text}."));
     }));
 }

@@ -13,9 +13,9 @@ use spec::worker::{Command, Report};
 use unix::channel::timespec;
 
 use crate::life::{Action, Event, Life};
-use crate::log;
 use crate::signals;
 use crate::thread::Shared;
+use crate::{codes, log};
 
 /// How long accepting rests when the process has no descriptor left.
 const REST: Duration = Duration::from_millis(100);
@@ -99,7 +99,8 @@ impl Control {
         match byte_from(&self.lifeline)? {
             Some(byte) if Command::from_byte(byte) == Some(Command::Drain) => Some(Event::Drain),
             Some(byte) => {
-                log::line(&format!("ignored an unknown command of the supervisor: {byte}"));
+                let facts = format_args!("An unknown command of the supervisor was ignored: {byte}.");
+                log::report(codes::UNKNOWN_COMMAND, facts);
                 None
             }
             None => {
@@ -118,12 +119,14 @@ impl Control {
 
     fn leave(&self) {
         let running = self.shared.pool.running();
-        log::line(&if running > 0 {
-            format!("{running} request(s) did not finish in time; the worker leaves without them")
+        if running > 0 {
+            let facts =
+                format_args!("{running} request(s) did not finish in time; the worker leaves without them.");
+            log::report(codes::REQUESTS_LEFT, facts);
         } else {
-            "the application's threads or exit functions did not finish in time; the worker leaves without them"
-                .to_owned()
-        });
+            let facts = "The application's threads or exit functions did not finish in time; the worker leaves without them.";
+            log::report(codes::END_LATE, facts);
+        }
         signal_hook::low_level::exit(LEFT_AT_DEADLINE);
     }
 }

@@ -9,9 +9,7 @@ use unix::identity::{Identity, NotDropped, Step};
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The process is not who the configuration says.
-    #[error(
-        "the worker is not who it should be: {what} ({error}); it leaves before anything of the site is loaded"
-    )]
+    #[error("The worker is not who it should be: {what} ({error}).")]
     Differs {
         /// What was expected.
         what: String,
@@ -19,10 +17,10 @@ pub enum IdentityError {
         error: std::io::Error,
     },
     /// The worker is root.
-    #[error("the worker runs as root; set user= of WSGIDaemonProcess to the site's own account")]
+    #[error("The worker runs as root.")]
     Root,
     /// Programs could still gain privileges.
-    #[error("no_new_privs is not set for the worker; it leaves before anything of the site is loaded")]
+    #[error("no_new_privs is not set for the worker.")]
     NewPrivileges,
 }
 

@@ -9,6 +9,7 @@
 //! | `link`, `inbox`, `upload`, `reply`, `scripts` | one request |
 
 mod boot;
+mod codes;
 mod control;
 mod descriptors;
 mod identity;

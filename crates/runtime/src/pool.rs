@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use crate::link::{LastLook, Link};
-use crate::log;
+use crate::{codes, log};
 
 /// Not a descriptor number: those fit 31 bits.
 const LISTENER: u64 = u64::MAX;
@@ -80,7 +80,8 @@ impl Pool {
                 Ok(_) | Err(Errno::INTR) => continue,
                 // A set that does not work cannot get better: finish as if told to.
                 Err(error) => {
-                    log::line(&format!("epoll_wait failed: {error}; this request thread ends"));
+                    let facts = format_args!("epoll_wait failed: {error}. The request thread ends.");
+                    log::report(codes::WAIT, facts);
                     return Wake::Stop;
                 }
             };
@@ -115,15 +116,17 @@ impl Pool {
         match unix::peer::of(&socket) {
             Ok(peer) if peer.uid == self.peer_uid => Some(Link::new(socket)),
             Ok(peer) => {
-                log::line(&format!(
-                    "refused a connection from uid {}, pid {}: only Apache's uid {} may talk to this worker; \
-                     check who can reach the directory of WSGISocketPrefix",
+                let facts = format_args!(
+                    "A connection from uid {}, pid {} was refused: only Apache's uid {} may talk to this worker.",
                     peer.uid, peer.pid, self.peer_uid
-                ));
+                );
+                log::report(codes::STRANGER, facts);
                 None
             }
             Err(error) => {
-                log::line(&format!("refused a connection: the kernel does not tell its peer: {error}"));
+                let facts =
+                    format_args!("A connection was refused: the kernel does not tell its peer: {error}.");
+                log::report(codes::NO_PEER, facts);
                 None
             }
         }
@@ -177,7 +180,10 @@ impl Pool {
         if let Err(error) = watched {
             *slot = None;
             drop(table);
-            log::line(&format!("cannot watch a connection: {error}; it is closed"));
+            log::report(
+                codes::NOT_WATCHED,
+                format_args!("A connection cannot be watched: {error}. It is closed."),
+            );
         }
         None
     }

@@ -15,8 +15,8 @@ use wire::response::{data_frames, put_fail, put_head, put_log};
 use wire::{FilePart, FrameHeader, Kind, LogLevel, RequestOrder};
 
 use crate::link::{Link, LinkError};
-use crate::log;
 use crate::upload::Upload;
+use crate::{codes, log};
 
 /// Buffers that grew beyond this are not kept for the next request.
 const KEPT: usize = 64 * 1024;
@@ -136,10 +136,10 @@ impl Exchange for Reply {
         self.phase = Phase::Held;
         // The gateway raises in the application what no frame can hold; this is for a head that it let through all the same.
         if let Err(error) = put_head(&mut self.buffers.out, head.status(), head.reason(), head.headers()) {
-            let text = format!("the response head cannot be passed on: {error}; please report it");
-            self.log(Level::Error, &text);
+            let facts = format!("The response head cannot be passed on: {error}.");
+            self.log(Level::Error, &codes::HEAD.line(&facts));
             self.fail(500);
-            self.broken.get_or_insert(WriteError::Failed(text));
+            self.broken.get_or_insert(WriteError::Failed(facts));
         }
     }
 

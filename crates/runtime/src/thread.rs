@@ -11,11 +11,11 @@ use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
 
 use crate::inbox::{Arrival, BadRequest, Inbox};
 use crate::link::{LastLook, Link, LinkError};
-use crate::log;
 use crate::pool::{Pool, Wake};
 use crate::reply::{Buffers, Reply, refuse};
 use crate::scripts::Roots;
 use crate::upload::{Stream, Upload};
+use crate::{codes, log};
 
 /// How often a thread looks for the next request of a connection that it has just answered before it goes to sleep.
 const TRIES: u32 = 3;
@@ -138,9 +138,9 @@ impl RequestThread<'_> {
             Arrival::Frame => self.serve(link),
             Arrival::Nothing | Arrival::Gone(LinkError::Closed) => None,
             Arrival::Gone(error) => {
-                log::line(&format!(
-                    "a request was not received completely: {error}; its connection is closed"
-                ));
+                let facts =
+                    format_args!("A request was not received completely: {error}. Its connection is closed.");
+                log::report(codes::INCOMPLETE, facts);
                 None
             }
             Arrival::Malformed(error) => self.refuse_malformed(link, &BadRequest::Wire(error)),
@@ -195,7 +195,8 @@ impl RequestThread<'_> {
         let served = catch_unwind(AssertUnwindSafe(|| self.worker.serve(request, &mut reply)));
         if served.is_err() {
             // The panic hook has written where it happened.
-            reply.log(Level::Critical, "an internal error of the WSGI worker ended this request");
+            let facts = "An internal error of the WSGI worker ended this request.";
+            reply.log(Level::Critical, &codes::REQUEST_PANIC.line(facts));
         }
         let (link, buffers) = reply.finish();
         self.buffers = buffers;

@@ -5,7 +5,7 @@ mod pool;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway::{Apache, Config, Gateway, Stopped};
+use gateway::{Config, Gateway, Stopped};
 use python::{Args, Attached, Error, Kind, Object, Result};
 
 use crate::memory::Job;
@@ -43,11 +43,10 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         threads: u32::try_from(threads).unwrap_or(1),
         multiprocess: true,
         multithread: threads != 1,
-        run_once: false,
         python_path,
         home: home.and_then(|home| home.as_utf8().map(Into::into)),
         restrict_signal: true,
-        apache: Apache { version: (2, 4, 57), description: Some("Apache".to_owned()), ..Apache::default() },
+        httpd_version: (2, 4, 57),
     };
     let gateway = Gateway::start(py, config).map_err(|error| misuse(py, &error.to_string()))?;
     let pools = (1..=threads).map(|id| Pool::start(&gateway, u32::try_from(id).unwrap_or(1))).collect();
@@ -57,7 +56,7 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
 
 /// `serve(thread, script, callable, group, environ, body, times, options)`: `environ` is a list of pairs of bytes,
 /// `body` a list of the blocks that arrive, `options` a list of pairs of str. Returns
-/// (outcome, events of the last request, seconds).
+/// (events of the last request, seconds).
 fn serve<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
     let names = ["thread", "script", "callable", "group", "environ", "body", "times", "options"];
     let bound = args.bind("serve", names, 8)?;
@@ -97,8 +96,7 @@ fn serve<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         events
             .list_append(&python::tuple(py, [python::str(py, kind)?, detail, python::bytes(py, bytes)?])?)?;
     }
-    let outcome = python::str(py, &done.outcome)?;
-    python::tuple(py, [outcome, events, python::float(py, done.seconds)?])
+    python::tuple(py, [events, python::float(py, done.seconds)?])
 }
 
 /// `stop() -> bool`: whether all interpreters ended.

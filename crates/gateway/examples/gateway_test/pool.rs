@@ -11,7 +11,6 @@ use crate::memory::{Job, Memory};
 
 /// The result of a job.
 pub struct Done {
-    pub outcome: String,
     pub memory: Memory,
     pub seconds: f64,
 }
@@ -71,11 +70,11 @@ fn work(worker: &mut WorkerThread, jobs: &Receiver<(Job, Sender<Done>)>) {
                 queue_start: 2.0,
                 daemon_start: 3.0,
             };
-            let outcome = worker.serve(request, &mut memory);
-            result = Some((outcome, memory));
+            worker.serve(request, &mut memory);
+            result = Some(memory);
         }
-        let Some((outcome, memory)) = result else { continue };
+        let Some(memory) = result else { continue };
         let seconds = start.elapsed().as_secs_f64();
-        let _ = sender.send(Done { outcome: format!("{outcome:?}"), memory, seconds });
+        let _ = sender.send(Done { memory, seconds });
     }
 }

@@ -63,8 +63,8 @@ def environ(**changes):
 
 
 class Response:
-    def __init__(self, outcome, events, seconds):
-        self.outcome, self.events, self.seconds = outcome, events, seconds
+    def __init__(self, events, seconds):
+        self.events, self.seconds = events, seconds
         self.kinds = [kind for kind, _, _ in events if kind != "log"]
         self.log = [content.decode() for kind, _, content in events if kind == "log"]
         self.levels = [level for kind, level, _ in events if kind == "log"]

@@ -27,7 +27,7 @@ def test_starts_at_tell():
 def test_obeys_content_length():
     assert wrapper("", "[('Content-Length', '4')]").body == b"line"
     r = wrapper("", "[('Content-Length', '200000')]")
-    assert r.kinds == ["head", "file", "abort"] and "WSGI1102" in r.text
+    assert r.kinds == ["head", "file", "abort"] and "WSGI1201" in r.text
     assert wrapper("f.seek(0, 2)", "[('Content-Length', '4')]").failed == "500"
 
 
@@ -84,4 +84,4 @@ def test_head_and_304_of_a_file():
 
 def test_file_that_cannot_be_sent():
     r = wrapper("", writes=0)
-    assert r.kinds == ["head", "abort"] and r.outcome == "ClientGone(200)"
+    assert r.kinds == ["head", "abort"] and not r.log

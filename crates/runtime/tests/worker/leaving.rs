@@ -106,9 +106,9 @@ fn ki_3_a_worker_whose_supervisor_is_gone_drains() {
 #[test]
 fn lc_4_sigterm_is_obeyed_in_time_whatever_the_application_does() {
     for (path, line) in [
-        ("/busy", "1 request(s) did not finish"),
-        ("/hold_gil", "1 request(s) did not finish"),
-        ("/thread_forever", "threads"),
+        ("/busy", "WSGI1260: 1 request(s) did not finish"),
+        ("/hold_gil", "WSGI1260: 1 request(s) did not finish"),
+        ("/thread_forever", "WSGI1261: "),
     ] {
         let mut worker = Wish { shutdown: SECOND, ..Wish::new() }.start();
         let mut child = worker.connect();

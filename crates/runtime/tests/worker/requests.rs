@@ -11,6 +11,9 @@ use wire::{Body, Kind, RefusalReason};
 use crate::child::{Answer, Ask, Frame};
 use crate::harness::{LIMIT, Wish};
 
+/// Sub-interpreters of one process.
+const LIMIT_OF_INTERPRETERS: usize = 100;
+
 fn ok(answer: &Answer) -> bool {
     answer.status == 200 && answer.last == Some(Frame::End)
 }
@@ -239,6 +242,28 @@ fn sk_10_another_callable_or_application_group_is_refused() {
         assert!(text.contains(expected) && text.contains("allowed: "), "{text}");
     }
     assert!(ok(&child.get(&worker.ask("/hello"))), "the connection goes on");
+}
+
+/// A name that comes from the client must not fill the memory with interpreters.
+#[test]
+fn sk_10_the_number_of_interpreters_is_limited() {
+    let worker = Wish { threads: 1, ..Wish::new() }.start();
+    let mut child = worker.connect();
+    let names: Vec<_> = (0..=LIMIT_OF_INTERPRETERS).map(|number| format!("host{number}.example")).collect();
+    let ask = |group| Ask { group, ..worker.ask("/hello") };
+    let (last, allowed) = names.split_last().unwrap();
+    for name in allowed {
+        let answer = child.get(&ask(name));
+        assert!(ok(&answer), "{name}: {answer:?}");
+    }
+    let answer = child.get(&ask(last));
+    assert_eq!(answer.last, Some(Frame::Fail(500)));
+    let line = format!("WSGI1205: Application group '{last}' gets no Python interpreter: this process has ");
+    assert!(
+        answer.logs.iter().any(|log| log.starts_with(&line) && log.contains("WSGIApplicationGroup")),
+        "{answer:?}"
+    );
+    assert!(ok(&child.get(&ask(&names[0]))) && ok(&child.get(&ask(""))), "those that exist go on");
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! The gateway's log codes: number, and what the administrator is to do. The facts of a case are the caller's. The only place
+//! where this crate gives out codes: those below 1000 mean what they mean in mod_wsgi, ours are from 1200 to 1249.
+
+use std::fmt::Display;
+
+/// A log code.
+#[derive(Clone, Copy, Debug)]
+pub struct Code {
+    number: &'static str,
+    advice: &'static str,
+}
+
+impl Code {
+    /// A code, as it stands in the log, and what to do; empty where the facts say it all.
+    #[must_use]
+    pub const fn new(number: &'static str, advice: &'static str) -> Self {
+        Self { number, advice }
+    }
+
+    /// The text of a log line. The facts are whole sentences, or end with a colon when lines of Python follow.
+    #[must_use]
+    pub fn line(self, facts: impl Display) -> String {
+        let space = if self.advice.is_empty() { "" } else { " " };
+        format!("{}: {facts}{space}{}", self.number, self.advice)
+    }
+}
+
+/// An interpreter cannot be made or set up.
+pub(crate) const INTERPRETER: Code = Code::new("WSGI0035", "");
+/// The script does not define the callable.
+pub(crate) const NO_CALLABLE: Code = Code::new(
+    "WSGI0089",
+    "Define it there, or name another one with WSGICallableObject or callable-object=.",
+);
+/// The script file cannot be read or compiled.
+pub(crate) const SCRIPT_UNUSABLE: Code = Code::new("WSGI0105", "");
+/// The script left Python while it was loaded.
+pub(crate) const SCRIPT_EXIT: Code = Code::new("WSGI0107", "");
+/// The script raised an exception while it was loaded.
+pub(crate) const SCRIPT_RAISED: Code = Code::new("WSGI0109", "");
+/// The application raised an exception.
+pub(crate) const APPLICATION_RAISED: Code = Code::new("WSGI0174", "");
+/// The application raised `SystemExit`.
+pub(crate) const APPLICATION_EXIT: Code = Code::new("WSGI0175", "");
+/// The iterable has a `close` that cannot be had.
+pub(crate) const NO_CLOSE: Code = Code::new("WSGI0194", "");
+/// More of the body came than Content-Length says.
+pub(crate) const BODY_TOO_LONG: Code =
+    Code::new("WSGI1200", "Correct the header or leave it out. Said once for each script.");
+/// Less of the body came than Content-Length says.
+pub(crate) const BODY_TOO_SHORT: Code = Code::new("WSGI1201", "Correct the header or leave it out.");
+/// A header that is the server's.
+pub(crate) const HOP_BY_HOP: Code =
+    Code::new("WSGI1202", "Remove it from the application. Said once for each script.");
+/// The response could not be sent, and not because the client is gone.
+pub(crate) const NOT_SENT: Code = Code::new("WSGI1203", "");
+/// Preparing the call of the application failed.
+pub(crate) const NOT_CALLED: Code = Code::new("WSGI1204", "");
+/// A process has as many interpreters as it may have.
+pub(crate) const TOO_MANY_GROUPS: Code = Code::new(
+    "WSGI1205",
+    "Look at what WSGIApplicationGroup or application-group= makes of requests: a name from the client's Host or from a variable \
+     can have any number of values. Name a fixed one, or %{GLOBAL}.",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lg_4_a_line_says_code_facts_and_what_to_do() {
+        assert_eq!(
+            BODY_TOO_SHORT.line("It ended."),
+            "WSGI1201: It ended. Correct the header or leave it out."
+        );
+        assert_eq!(APPLICATION_RAISED.line("It raised:"), "WSGI0174: It raised:");
+    }
+}
