@@ -37,7 +37,7 @@ pub fn sample(scenario: Scenario, server: &Apache, time: Duration) -> Result<Sam
         Scenario::File => downloads(server.address, scenario.path(), time),
     };
     let answers = answers.with_context(|| {
-        format!("measuring {} under {scenario:?}, whose log ends with:\n{}", server.name, server.log_end())
+        format!("measuring {} with the {scenario}, whose log ends with:\n{}", server.name, server.log_end())
     })?;
     let took = start.elapsed();
     let used = cpu::of_tree(server.pid())?.saturating_sub(before);
@@ -95,7 +95,7 @@ fn get(stream: &mut BufReader<TcpStream>, address: SocketAddr, path: &str) -> Re
     let mut line = String::new();
     stream.read_line(&mut line)?;
     if !line.starts_with("HTTP/1.1 200 ") {
-        bail!("GET {path} was answered with {:?}", line.trim());
+        bail!("GET {path} was answered with \"{}\"", line.trim().escape_debug());
     }
     let mut length = None;
     loop {

@@ -5,10 +5,12 @@
 
 mod apache;
 mod cpu;
+mod goals;
 mod load;
 mod peers;
 mod report;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,13 +71,22 @@ impl Scenario {
     }
 }
 
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hello => "hello world",
+            Self::File => "file of 100 MB",
+        })
+    }
+}
+
 /// All samples of one scenario: `samples[round][peer]`, ours first.
 pub struct Measured {
     scenario: Scenario,
     samples: Vec<[Sample; 2]>,
 }
 
-/// Builds the other server, starts both, measures, prints the table and keeps it in the docs.
+/// Builds the other server, starts both, measures, prints the table and keeps it in the docs; fails when a goal is missed.
 pub fn run(args: &Args) -> Result<()> {
     use packages::{APACHE, APACHE_DEV, COMPILER, PYTHON_DEV, VENV, WRK};
     packages::need(&[&COMPILER, &APACHE, &APACHE_DEV, &PYTHON_DEV, &VENV, &WRK])?;
@@ -97,10 +108,10 @@ pub fn run(args: &Args) -> Result<()> {
     drop(servers);
     let table = report::table(&measured, args.seconds)?;
     println!("\n{table}");
-    if args.no_report {
-        return Ok(());
+    if !args.no_report {
+        report::keep(&workspace, &table, args)?;
     }
-    report::keep(&workspace, &table, args)
+    goals::check(&measured)
 }
 
 /// The rounds of one scenario. Who goes first alternates.
@@ -116,8 +127,8 @@ fn measure(scenario: Scenario, servers: &[Apache; 2], args: &Args) -> Result<Mea
             pair[which] =
                 Some(load::sample(scenario, &servers[which], Duration::from_secs(args.seconds.into()))?);
         }
-        let [Some(ours), Some(theirs)] = pair else { bail!("a round of {scenario:?} lacks a measurement") };
-        println!("{scenario:?} round {}: ours {ours}; mod_wsgi {theirs}", round + 1);
+        let [Some(ours), Some(theirs)] = pair else { bail!("a round of the {scenario} lacks a measurement") };
+        println!("{scenario}, round {}: ours {ours}; mod_wsgi {theirs}", round + 1);
         samples.push([ours, theirs]);
     }
     Ok(Measured { scenario, samples })

@@ -5,57 +5,32 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::goals::{Goal, Ratios, Spread};
 use super::load::Sample;
 use super::peers::{MOD_WSGI, python_version};
 use super::{Args, Measured};
 use crate::run;
 use crate::workspace::Workspace;
 
-/// The middle of some numbers and how far they reach.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(mut numbers: Vec<f64>) -> Result<Self> {
-        numbers.sort_by(f64::total_cmp);
-        let (Some(&least), Some(&most)) = (numbers.first(), numbers.last()) else {
-            anyhow::bail!("there is no measurement to sum up")
-        };
-        let middle = numbers.len() / 2;
-        let median = if numbers.len() % 2 == 1 {
-            numbers[middle]
-        } else {
-            f64::midpoint(numbers[middle - 1], numbers[middle])
-        };
-        Ok(Self { median, least, most })
-    }
-
-    fn shown(&self) -> String {
-        format!("**{:.2}** ({:.2}–{:.2})", self.median, self.least, self.most)
-    }
-}
-
 /// The table as Markdown. Rates and CPU are medians; ratios are ours to mod_wsgi's within each round.
 pub fn table(measured: &[Measured], seconds: u32) -> Result<String> {
     let mut text = String::from(
-        "| what | ours | mod_wsgi | rate: ratio (min–max) | CPU per request: ratio (min–max) |\n|---|---|---|---|---|\n",
+        "| what | ours | mod_wsgi | rate: ratio (min–max) | CPU per request: ratio (min–max) | goal for the medians |\n\
+         |---|---|---|---|---|---|\n",
     );
     for Measured { scenario, samples } in measured {
         let ours: Vec<Sample> = samples.iter().map(|pair| pair[0]).collect();
         let theirs: Vec<Sample> = samples.iter().map(|pair| pair[1]).collect();
-        let rate = Spread::of(samples.iter().map(|[a, b]| a.rate / b.rate).collect())?;
-        let cpu = Spread::of(samples.iter().map(|[a, b]| a.cpu / b.cpu).collect())?;
+        let ratios = Ratios::of(samples)?;
         let what = scenario.describe(seconds);
         writeln!(
             text,
-            "| {what} | {} | {} | {} | {} |",
+            "| {what} | {} | {} | {} | {} | {} |",
             cell(&ours)?,
             cell(&theirs)?,
-            rate.shown(),
-            cpu.shown()
+            ratios.rate,
+            ratios.cpu,
+            Goal::of(*scenario).shown(&ratios)
         )?;
     }
     Ok(text)
@@ -107,15 +82,4 @@ fn apache() -> Result<String> {
     let text = run::output(Command::new(httpd).arg("-v"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Server version: "));
     line.map(str::to_owned).context("apache2 -v does not tell its version")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between() {
-        let spread = Spread::of(vec![4.0, 1.0, 3.0, 2.0]).unwrap();
-        assert_eq!(spread.shown(), "**2.50** (1.00–4.00)");
-    }
 }
