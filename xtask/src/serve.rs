@@ -20,6 +20,9 @@ const ACCOUNT: &str = "mod-wsgi-example";
 /// Where root puts the example.
 const STAGE: &str = "/var/lib/mod-wsgi-example";
 
+/// The example, below the checkout.
+const EXAMPLE: &str = "examples/django";
+
 /// Options of `cargo xtask serve`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -46,7 +49,8 @@ pub fn run(args: &Args) -> Result<()> {
     let dist = dist::run()?;
     let stage = stage(&workspace, dist, args.user.as_deref())?;
     let account = stage.account.as_ref();
-    let python = site::venv(&site::python(account)?, &stage.venv)?;
+    let requirements = workspace.root.join(EXAMPLE).join("requirements.txt");
+    let python = site::venv(&site::python(account)?, &stage.venv, &requirements)?;
     let password = prepare(&workspace, &stage, &python)?;
     println!("the site's administrator: log in at /admin/ as admin, password {password}");
 
@@ -115,7 +119,7 @@ fn public_folder(folder: &Path) -> Result<()> {
 
 /// Copies the example, makes its database and static files, and sets a new password for its administrator, which is returned.
 fn prepare(workspace: &Workspace, stage: &Stage, python: &Path) -> Result<String> {
-    site::copy_tree(&workspace.root.join("examples/django"), &stage.site)?;
+    site::copy_tree(&workspace.root.join(EXAMPLE), &stage.site)?;
     let var = stage.site.join("var");
     std::fs::create_dir_all(&var).with_context(|| format!("cannot create {}", var.display()))?;
     stage.account.as_ref().map_or(Ok(()), |account| account.own(&var))?;

@@ -10,9 +10,6 @@ use nix::unistd::{Gid, Uid, User};
 
 use crate::run;
 
-/// What the example needs from PyPI. 5.2 is the long-term release of Django that still runs on Python 3.10.
-const DJANGO: &str = "Django>=5.2,<5.3";
-
 /// The oldest Python that the runtime extension loads into.
 const OLDEST: (u32, u32) = (3, 10);
 
@@ -65,8 +62,8 @@ pub fn python(account: Option<&Account>) -> Result<PathBuf> {
     )
 }
 
-/// A virtual environment with Django, made in `folder` unless it is there already and works.
-pub fn venv(python: &Path, folder: &Path) -> Result<PathBuf> {
+/// A virtual environment with what the site's list names, made in `folder` unless it is there already and works.
+pub fn venv(python: &Path, folder: &Path, requirements: &Path) -> Result<PathBuf> {
     let inside = folder.join("bin/python");
     if !run::succeeds(Command::new(&inside).args(["-I", "-c", "import django"])) {
         println!("making a virtual environment with Django in {}", folder.display());
@@ -81,7 +78,7 @@ pub fn venv(python: &Path, folder: &Path) -> Result<PathBuf> {
             "--only-binary",
             ":all:",
         ]);
-        run::check(pip.arg("--root-user-action=ignore").arg(DJANGO))?;
+        run::check(pip.arg("--root-user-action=ignore").arg("-r").arg(requirements))?;
     }
     Ok(inside)
 }

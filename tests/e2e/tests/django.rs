@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The release the example is tested with; the newest that Python 3.10 can run.
-const DJANGO: &str = "django>=5.2,<5.3";
+/// What the example needs from PyPI.
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/django/requirements.txt");
 const PASSWORD: &str = "correct horse battery staple";
 
 /// A browser: keeps cookies and follows redirects.
@@ -122,7 +122,7 @@ fn prepare(setup: &Setup, home: &Path) -> Result<(), String> {
 /// Starts the example the way its users do: three lines and an alias for static files.
 fn started(python: &Python, mpm: Mpm) -> Result<Apache, String> {
     let setup = ours()?.mpm(mpm);
-    let home = python.home_with("django", &[DJANGO])?;
+    let home = python.home_with("django", &["-r", REQUIREMENTS])?;
     prepare(&setup, &home)?;
     let user = if kit::users::am_root() { "user=wsgi-test-a group=wsgi-test-a" } else { "" };
     let group = format!(

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The release of mod_wsgi that behaviour is compared with.
-pub const PEER_VERSION: &str = "6.0.5";
+pub const PEER_VERSION: &str = include_str!("../mod_wsgi-version").trim_ascii();
 
 /// What `cargo xtask dist` makes and a user installs.
 pub const DIST_FILES: [&str; 4] = ["mod_wsgi.so", "wsgi-supervisor", "_wsgi_runtime.abi3.so", "wsgictl"];

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use crate::run;
 use crate::workspace::Workspace;
 
-/// The release of mod_wsgi that is compared with.
-pub const MOD_WSGI: &str = "6.0.5";
+/// The release of mod_wsgi that is compared with: the one that the tests compare with.
+pub const MOD_WSGI: &str = include_str!("../../../tests/kit/mod_wsgi-version").trim_ascii();
 
 /// One of the servers.
 pub enum Peer {
