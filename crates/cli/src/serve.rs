@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use spec::installed;
 
 use crate::account;
 use crate::apache::Apache;
@@ -35,7 +36,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let apache = Apache::find(args.httpd.as_deref())?;
     let module = companions()?;
     let choice = python::choose(args.python.as_deref(), args.python_home.as_deref())?;
-    let runtime = module.with_file_name(RUNTIME);
+    let runtime = module.with_file_name(installed::RUNTIME);
     let python = python::ask(&choice, account.as_ref(), &[&script, &runtime])?;
     let address = SocketAddr::new(args.host, free_port(args.host, args.port)?);
     let root = ServerRoot::create(args.server_root.as_deref())?;
@@ -68,19 +69,16 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     serve(&apache.program, &config, &root, &site, &python)
 }
 
-const MODULE: &str = "mod_wsgi.so";
-const RUNTIME: &str = "_wsgi_runtime.abi3.so";
-
 /// The module, which lies with its companions in the folder of this program.
 fn companions() -> Result<PathBuf> {
     let program = std::env::current_exe().doing("find", Path::new("wsgictl"))?;
     let folder = program.parent().unwrap_or(Path::new("/")).to_path_buf();
-    for file in [MODULE, "wsgi-supervisor", RUNTIME] {
+    for file in [installed::MODULE, installed::SUPERVISOR, installed::RUNTIME] {
         if !folder.join(file).is_file() {
             return Err(Error::NoCompanion { file, folder });
         }
     }
-    Ok(folder.join(MODULE))
+    Ok(folder.join(installed::MODULE))
 }
 
 /// The script as an absolute path. Links stay: a deployment may switch releases by one.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use spec::installed;
+
 /// What is installed beside `mod_wsgi.so`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Companions {
@@ -41,7 +43,7 @@ impl Companions {
                 "{path} is missing: it belongs beside {module}; install mod_wsgi-rs again, all its files in one directory"
             ))
         };
-        Ok(Self { supervisor: file("wsgi-supervisor")?, runtime: file("_wsgi_runtime.abi3.so")? })
+        Ok(Self { supervisor: file(installed::SUPERVISOR)?, runtime: file(installed::RUNTIME)? })
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod control;
 pub mod directives;
 pub mod group;
+pub mod installed;
 pub mod options;
 pub mod worker;
 
