@@ -1,5 +1,6 @@
 //! Executing `wsgi-supervisor`: which descriptors, environment and signals it starts with. What it is told is `talk`'s part.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,7 +19,8 @@ pub(super) struct Started {
 }
 
 /// Starts the program with `/dev/null`, the log twice and the channel as its descriptors 0 to 3, and no other; all signals at
-/// their defaults, an empty environment, a process group of its own (httpd signals its whole group when it stops).
+/// their defaults, nothing but `TZ` in its environment (its log lines have httpd's times), a process group of its own (httpd
+/// signals its whole group when it stops).
 ///
 /// # Errors
 /// A sentence.
@@ -31,14 +33,18 @@ pub(super) fn start(program: &Path, log: Option<OwnedFd>) -> Result<Started, Str
         None => std::io::stderr().as_fd().try_clone_to_owned().map_err(failed)?,
     };
     let descriptors = [null.as_fd(), log.as_fd(), log.as_fd(), theirs.as_fd()];
-    let child = unix::process::fork(&descriptors, || execute(program)).map_err(failed)?;
+    let zone = std::env::var_os("TZ");
+    let child = unix::process::fork(&descriptors, || execute(program, zone.as_deref())).map_err(failed)?;
     Ok(Started { pid: child.pid, channel: ours.into() })
 }
 
 /// Replaces the forked process by the program; returns only when that fails.
-fn execute(program: &Path) -> u8 {
+fn execute(program: &Path, zone: Option<&OsStr>) -> u8 {
     let error = match unix::process::reset_signals() {
-        Ok(()) => Command::new(program).env_clear().current_dir("/").process_group(0).exec(),
+        Ok(()) => {
+            let zone = zone.map(|zone| ("TZ", zone));
+            Command::new(program).env_clear().envs(zone).current_dir("/").process_group(0).exec()
+        }
         Err(error) => error,
     };
     // Descriptor 2 is the error log; there is nobody else left to tell.
