@@ -36,6 +36,14 @@ impl Log {
         *self = Self { dropped, ..Self::new(file) };
     }
 
+    /// Lets the process's standard output and error lead here as well: what is written there (a panic, a message of the C
+    /// library) belongs into the log, and a log that was rotated away must not be held open.
+    pub fn take_standard_streams(&self) {
+        // It fails for no open descriptor; the streams stay as they are then.
+        let _same = rustix::stdio::dup2_stdout(&self.file);
+        let _same = rustix::stdio::dup2_stderr(&self.file);
+    }
+
     /// A coded line of the supervisor's own.
     pub fn say(&mut self, code: Code, facts: &str) {
         let (number, advice) = (code.number(), code.advice());

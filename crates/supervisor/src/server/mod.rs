@@ -1,7 +1,8 @@
-//! The running supervisor: waits, lets the groups decide, and does what they say. Definitions are taken in `define`,
-//! processes handled in `workers`.
+//! The running supervisor: waits, lets the groups decide, and does what they say. Definitions are made ready in `prepare` and
+//! taken in `define`, processes handled in `workers`.
 
 mod define;
+mod prepare;
 mod sources;
 mod workers;
 

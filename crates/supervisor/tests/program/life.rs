@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::kit::{Place, READY, Supervisor, UNTIL_DRAINED, group, is_alive, kill, wait_for};
+use crate::kit::{
+    Place, READY, Supervisor, UNTIL_DRAINED, group, is_alive, is_root, kill, log_attachment, wait_for,
+};
 use rustix::process::Signal;
 use spec::control::ToSupervisor;
 use spec::group::socket_file_name;
@@ -237,6 +240,65 @@ fn sk_7_a_path_that_is_too_long_is_refused_with_a_sentence() {
     let refusal = supervisor.try_define(&definitions, &[]).unwrap_err();
     assert!(refusal.contains("set WSGISocketPrefix to a shorter path"), "{refusal}");
     assert_eq!(supervisor.define(&good).len(), 1, "and good ones are taken afterwards");
+}
+
+#[test]
+fn definitions_that_fail_halfway_leave_everything_as_it_was() {
+    let place = Place::new();
+    let supervisor = Supervisor::start(&place);
+    let mut first = place.definitions(vec![group("site", &place.good_worker())]);
+    // The socket of a group with a short name fits below this directory, that of one with a long name does not.
+    let padding = 75 - place.path("").as_os_str().len();
+    first.socket_directory = place.path(&"d".repeat(padding));
+    supervisor.define(&first);
+    let worker = supervisor.wait_for_workers(1)[0];
+    let sockets = || {
+        let entries = fs::read_dir(&first.socket_directory).unwrap().map(|entry| entry.unwrap());
+        let facts = entries.map(|entry| (entry.file_name(), entry.metadata().unwrap()));
+        let mut all: Vec<_> = facts.map(|(name, facts)| (name, facts.uid(), facts.ino())).collect();
+        all.sort();
+        all
+    };
+    let before = sockets();
+    let mut second = first.clone();
+    second.groups[0].processes = 2;
+    if is_root() {
+        second.groups[0].socket_uid = 34;
+    }
+    second.groups.push(group("other", &place.good_worker()));
+    second.groups.push(group(&"x".repeat(40), &place.good_worker()));
+    let rotated = fs::File::create(place.path("rotated.log")).unwrap();
+    let refusal = supervisor.try_define(&second, &[log_attachment("", &rotated)]).unwrap_err();
+    assert!(refusal.contains("107 are possible"), "{refusal}");
+    assert_eq!(sockets(), before);
+    let mut moved = second.clone();
+    moved.socket_directory = place.path(&"e".repeat(padding));
+    assert!(supervisor.try_define(&moved, &[log_attachment("", &rotated)]).is_err());
+    assert!(!moved.socket_directory.exists());
+    assert_eq!((sockets(), supervisor.workers()), (before, vec![worker]));
+    supervisor.wait_for_log("The configuration was not taken");
+    assert_eq!(rotated.metadata().unwrap().len(), 0, "the former log stays in use");
+    second.groups.truncate(2);
+    assert_eq!(supervisor.define(&second).len(), 2, "and good ones are taken afterwards");
+}
+
+#[test]
+fn lc_7_a_rotated_log_is_let_go() {
+    let place = Place::new();
+    let supervisor = Supervisor::start(&place);
+    let definitions = place.definitions(vec![group("site", &place.good_worker())]);
+    let path = place.path("new.log");
+    let log = fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+    supervisor.try_define(&definitions, &[log_attachment("", &log)]).unwrap();
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", supervisor.pid())).unwrap();
+    let targets: Vec<_> =
+        descriptors.map(|entry| fs::read_link(entry.unwrap().path()).unwrap_or_default()).collect();
+    assert!(!targets.contains(&place.path("error.log")), "{targets:?}");
+    assert_eq!(
+        targets.iter().filter(|target| **target == path).count(),
+        3,
+        "the log, and 1 and 2: {targets:?}"
+    );
 }
 
 #[test]
