@@ -1,4 +1,5 @@
-//! Messages between httpd's parent and the supervisor. Descriptors travel beside them, in the order given here.
+//! Messages between httpd's parent and the supervisor. Descriptors travel beside them, in the order given here. Also what
+//! `wsgi-supervisor --check` answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,4 +53,13 @@ pub enum FromSupervisor {
         /// A sentence for the error log.
         reason: String,
     },
+}
+
+/// Something that `wsgi-supervisor --check` has found: a line of its output as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The process group that has it; `None` when it is not about one.
+    pub group: Option<String>,
+    /// What is wrong and what to do, without control characters.
+    pub sentence: String,
 }

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
-use spec::group::socket_file_name;
+use spec::control::Problem;
 use spec::worker::REPORT_LEN;
 use spec::{Definitions, ProcessGroup};
 use unix::process::{Ending, signal_name};
 
 use crate::launch::failure::{LaunchFailure, Step};
 use crate::launch::{self, Facts, bootstrap, child};
-use crate::sockets::SocketDirectory;
+use crate::rules;
 use crate::text;
 
 /// A Python that has not answered after this time does not start.
@@ -28,7 +28,7 @@ const MOST_OUTPUT: usize = 64 * 1024;
 const OLDEST: (u32, u32) = (3, 10);
 const STATUS: i32 = 3;
 
-/// Reads definitions from standard input, prints one sentence a line for each problem, and fails if there was one.
+/// Reads definitions from standard input, prints each [`Problem`] as a line of JSON, and fails if there was one.
 #[must_use]
 pub fn run() -> ExitCode {
     let mut text = Vec::new();
@@ -38,29 +38,35 @@ pub fn run() -> ExitCode {
         .and_then(|_| serde_json::from_slice(&text).map_err(|error| error.to_string()));
     let problems = match definitions {
         Ok(definitions) => problems(&definitions),
-        Err(error) => vec![format!(
-            "wsgi-supervisor cannot read the definitions to check ({error}); install mod_wsgi.so and wsgi-supervisor from the same version"
+        Err(error) => vec![problem(
+            None,
+            &format!(
+                "wsgi-supervisor cannot read the definitions to check ({error}); install mod_wsgi.so and wsgi-supervisor from the same version"
+            ),
         )],
     };
     let mut out = std::io::stdout().lock();
     for problem in &problems {
         // When nobody listens, the exit status remains.
-        let _ = writeln!(out, "{}", text::escaped(problem.as_bytes()));
+        let _ = serde_json::to_writer(&mut out, problem)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out));
     }
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// One sentence for each problem.
+/// A problem whose sentence may hold what a site has printed.
+fn problem(group: Option<&ProcessGroup>, sentence: &str) -> Problem {
+    Problem { group: group.map(|group| group.name.clone()), sentence: text::escaped(sentence.as_bytes()) }
+}
+
+/// What is wrong with the groups.
 #[must_use]
-pub fn problems(definitions: &Definitions) -> Vec<String> {
+pub fn problems(definitions: &Definitions) -> Vec<Problem> {
     let facts = Facts::new(definitions, crate::startup::inherited());
     let mut problems = Vec::new();
     for group in &definitions.groups {
-        let name = socket_file_name(&group.name, group.processes.saturating_sub(1));
-        let socket = SocketDirectory::socket_path(&definitions.socket_directory, &name).err();
-        let socket = socket.map(|error| error.to_string());
-        let found = socket.into_iter().chain(probe(group, &facts));
-        problems.extend(found.map(|problem| format!("process group '{}': {problem}", group.name)));
+        problems.extend(probe(group, &facts).iter().map(|sentence| problem(Some(group), sentence)));
     }
     problems
 }
@@ -77,8 +83,8 @@ struct Answer {
 fn probe(group: &ProcessGroup, facts: &Facts) -> Vec<String> {
     let python = group.python.display();
     let user = user(group);
-    if group.account.is_none() && rustix::process::geteuid().is_root() {
-        return vec!["has no user, and workers never run as root; set user=".to_owned()];
+    if let Err(broken) = rules::check(group, rustix::process::geteuid().is_root()) {
+        return vec![broken.to_string()];
     }
     let answer = match ask(group, facts) {
         Ok(answer) => answer,

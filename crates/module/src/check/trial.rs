@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use httpd::Parent;
+use spec::control::Problem;
 
 use crate::companions::Companions;
 use crate::groups::Resolved;
@@ -45,26 +46,31 @@ fn try_run(parent: &Parent<'_>, groups: &[Resolved]) -> Result<Vec<String>, Stri
         let _ = input.write_all(&text);
     }
     let output = child.wait_with_output().map_err(failed)?;
-    let names = &parent.server().config::<Wsgi>().global.names;
-    let mistakes: Vec<String> =
-        String::from_utf8_lossy(&output.stdout).lines().map(|line| at_its_directive(line, names)).collect();
-    if !output.status.success() && mistakes.is_empty() {
-        let (program, status) = (companions.supervisor.display(), output.status);
+    let program = companions.supervisor.display();
+    let problems: Vec<Problem> = serde_json::Deserializer::from_slice(&output.stdout)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(|_| {
+            format!("{program} --check answers what this module does not understand: install both from the same version")
+        })?;
+    if !output.status.success() && problems.is_empty() {
+        let status = output.status;
         return Err(format!(
             "{program} --check ended with {status} and said nothing: install mod_wsgi-rs again"
         ));
     }
-    Ok(if output.status.success() { Vec::new() } else { mistakes })
+    let names = &parent.server().config::<Wsgi>().global.names;
+    Ok(problems.into_iter().map(|problem| at_its_directive(problem, names)).collect())
 }
 
-/// A sentence that begins with `process group 'NAME': ` with the directive and its place instead. `names` are the groups and where
-/// they were declared.
-fn at_its_directive(line: &str, names: &[(String, String)]) -> String {
-    let named = names.iter().find_map(|(name, place)| {
-        let rest = line.strip_prefix("process group '")?.strip_prefix(name.as_str())?.strip_prefix("': ")?;
-        Some(format!("WSGIDaemonProcess {name}: {rest} ({place})"))
-    });
-    named.unwrap_or_else(|| line.to_owned())
+/// The sentence with the directive in front of it and its place behind. `names` are the groups and where they were declared.
+fn at_its_directive(problem: Problem, names: &[(String, String)]) -> String {
+    let Problem { group, sentence } = problem;
+    let Some(group) = group else { return sentence };
+    match names.iter().find(|(name, _)| *name == group) {
+        Some((_, place)) => format!("WSGIDaemonProcess {group}: {sentence} ({place})"),
+        None => format!("WSGIDaemonProcess {group}: {sentence}"),
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +80,9 @@ mod tests {
     #[test]
     fn a_sentence_names_its_directive() {
         let names = [("a".to_owned(), "x.conf:1".to_owned()), ("ab".to_owned(), "x.conf:2".to_owned())];
-        assert_eq!(at_its_directive("process group 'ab': no", &names), "WSGIDaemonProcess ab: no (x.conf:2)");
-        assert_eq!(at_its_directive("something else", &names), "something else");
+        let problem =
+            |group: Option<&str>| Problem { group: group.map(str::to_owned), sentence: "no".to_owned() };
+        assert_eq!(at_its_directive(problem(Some("ab")), &names), "WSGIDaemonProcess ab: no (x.conf:2)");
+        assert_eq!(at_its_directive(problem(None), &names), "no");
     }
 }
