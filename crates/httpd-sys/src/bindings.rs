@@ -94,6 +94,8 @@ pub type apr_os_file_t = ::core::ffi::c_int;
 pub type apr_os_sock_t = ::core::ffi::c_int;
 pub type ap_HOOK_translate_name_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
+pub type ap_HOOK_map_to_storage_t =
+    ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type ap_generation_t = ::core::ffi::c_int;
 pub type mpm_child_status = ::core::ffi::c_uint;
 pub type ap_HOOK_child_status_t = ::core::option::Option<
@@ -283,6 +285,11 @@ pub struct apr_bucket_brigade {
 pub struct apr_bucket_brigade_apr_bucket_list {
     pub next: *mut apr_bucket,
     pub prev: *mut apr_bucket,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct apr_bucket_refcount {
+    pub refcount: ::core::ffi::c_int,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -781,6 +788,7 @@ pub const ACCESS_CONF: i32 = 64;
 pub const RSRC_CONF: i32 = 128;
 pub const GLOBAL_ONLY: i32 = 95;
 pub const OPT_EXECCGI: i32 = 8;
+pub const ENABLE_SENDFILE_OFF: i32 = 0;
 pub const AP_SQ_MAIN_STATE: i32 = 0;
 pub const AP_SQ_RUN_MODE: i32 = 1;
 pub const AP_SQ_NOT_SUPPORTED: i32 = -1;
@@ -1008,13 +1016,31 @@ unsafe extern "C" {
         len: apr_off_t,
         p: *mut apr_pool_t,
     ) -> *mut apr_bucket;
+    pub fn apr_bucket_alloc(size: apr_size_t, list: *mut apr_bucket_alloc_t) -> *mut ::core::ffi::c_void;
+    pub fn apr_bucket_free(block: *mut ::core::ffi::c_void);
+    pub fn apr_bucket_setaside_noop(data: *mut apr_bucket, pool: *mut apr_pool_t) -> apr_status_t;
     pub static apr_bucket_type_eos: apr_bucket_type_t;
+    pub fn apr_bucket_shared_make(
+        b: *mut apr_bucket,
+        data: *mut ::core::ffi::c_void,
+        start: apr_off_t,
+        length: apr_size_t,
+    ) -> *mut apr_bucket;
+    pub fn apr_bucket_shared_destroy(data: *mut ::core::ffi::c_void) -> ::core::ffi::c_int;
+    pub fn apr_bucket_shared_split(b: *mut apr_bucket, point: apr_size_t) -> apr_status_t;
+    pub fn apr_bucket_shared_copy(a: *mut apr_bucket, b: *mut *mut apr_bucket) -> apr_status_t;
     pub fn apr_bucket_eos_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
     pub fn apr_bucket_flush_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
     pub fn apr_bucket_transient_create(
         buf: *const ::core::ffi::c_char,
         nbyte: apr_size_t,
         list: *mut apr_bucket_alloc_t,
+    ) -> *mut apr_bucket;
+    pub fn apr_bucket_heap_make(
+        b: *mut apr_bucket,
+        buf: *const ::core::ffi::c_char,
+        nbyte: apr_size_t,
+        free_func: ::core::option::Option<unsafe extern "C" fn(data: *mut ::core::ffi::c_void)>,
     ) -> *mut apr_bucket;
     pub fn apr_bucket_file_enable_mmap(b: *mut apr_bucket, enabled: ::core::ffi::c_int) -> apr_status_t;
     pub fn apr_proc_other_child_register(
@@ -1162,7 +1188,6 @@ unsafe extern "C" {
         fmt: *const ::core::ffi::c_char,
         ...
     );
-    pub fn ap_send_interim_response(r: *mut request_rec, send_headers: ::core::ffi::c_int);
     pub fn ap_run_generate_log_id(
         c: *const conn_rec,
         r: *const request_rec,
@@ -1187,9 +1212,16 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
+    pub fn ap_send_interim_response(r: *mut request_rec, send_headers: ::core::ffi::c_int);
     pub fn ap_internal_redirect_handler(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
+        aszPre: *const *const ::core::ffi::c_char,
+        aszSucc: *const *const ::core::ffi::c_char,
+        nOrder: ::core::ffi::c_int,
+    );
+    pub fn ap_hook_map_to_storage(
+        pf: ap_HOOK_map_to_storage_t,
         aszPre: *const *const ::core::ffi::c_char,
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,

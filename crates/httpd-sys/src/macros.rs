@@ -73,6 +73,21 @@ pub unsafe fn apr_brigade_insert_tail(brigade: *mut apr_bucket_brigade, bucket: 
     }
 }
 
+/// `APR_BUCKET_INSERT_AFTER`.
+///
+/// # Safety
+/// `bucket` is live and in a brigade; `new` is live and in none.
+pub unsafe fn apr_bucket_insert_after(bucket: *mut apr_bucket, new: *mut apr_bucket) {
+    // SAFETY: the ring's links are valid while the brigade is live.
+    unsafe {
+        let next = (*bucket).link.next;
+        (*new).link.prev = bucket;
+        (*new).link.next = next;
+        (*next).link.prev = new;
+        (*bucket).link.next = new;
+    }
+}
+
 /// `apr_bucket_delete`: takes the bucket out of its ring and destroys it.
 ///
 /// # Safety
@@ -132,6 +147,17 @@ pub unsafe fn core_cgi_pass_auth(core: *const core_dir_config) -> c_int {
     // SAFETY: the caller's promise; the field is the first two bits of its unit.
     let unit = unsafe { (*core)._bitfield_3.storage[0] };
     let bits = if cfg!(target_endian = "big") { unit >> 6 } else { unit & 3 };
+    c_int::from(bits)
+}
+
+/// The bit-field `core_dir_config.enable_sendfile`: `ENABLE_SENDFILE_OFF`, `_ON` or `_UNSET` (0, 1, 2).
+///
+/// # Safety
+/// `core` is the core module's per-directory configuration.
+pub unsafe fn core_enable_sendfile(core: *const core_dir_config) -> c_int {
+    // SAFETY: the caller's promise; the field is the second two bits of its unit.
+    let unit = unsafe { (*core)._bitfield_2.storage[0] };
+    let bits = if cfg!(target_endian = "big") { unit >> 4 & 3 } else { unit >> 2 & 3 };
     c_int::from(bits)
 }
 

@@ -82,13 +82,17 @@ fn structures() -> Vec<Fact> {
             protocol, hostname, request_time, status_line, status, method_number, method, sent_bodyct, expecting_100,
             headers_in, headers_out, err_headers_out, subprocess_env, notes, content_type, handler, user,
             ap_auth_type, unparsed_uri, uri, filename, canonical_filename, path_info, args, used_path_info,
-            per_dir_config, log_id, output_filters, input_filters, no_cache, finfo, useragent_addr, useragent_ip }
+            per_dir_config, log_id, htaccess, output_filters, input_filters, no_cache, finfo, useragent_addr, useragent_ip }
         whole apr_finfo_t { filetype, size, mtime }
         part apr_sockaddr_t { port }
         whole apr_array_header_t { pool, nelts, elts }
         whole apr_table_entry_t { key, val }
         whole apr_bucket { link, type_ = type, length, start, data, free, list }
-        part apr_bucket_type_t { is_metadata, destroy, read }
+        whole apr_bucket_type_t { name, num_func, is_metadata, destroy, read, setaside, split, copy }
+        whole apr_bucket_refcount { refcount }
+        part ap_filter_t { frec, next }
+        part ap_filter_rec_t { name, ftype }
+        part htaccess_result { htaccess, next }
         whole apr_bucket_brigade { p, list, bucket_alloc }
         whole ap_regex_t { re_pcre, re_nsub, re_erroffset }
         whole ap_regmatch_t { rm_so, rm_eo }
@@ -108,22 +112,25 @@ fn numbers() -> Vec<Fact> {
         APR_OC_REASON_DEATH APR_OC_REASON_LOST APR_OC_REASON_RESTART
         APLOG_EMERG APLOG_ALERT APLOG_CRIT APLOG_ERR APLOG_WARNING APLOG_NOTICE APLOG_INFO APLOG_DEBUG APLOG_TRACE1
         APLOG_TRACE8 APLOG_STARTUP APLOG_NO_MODULE
-        OR_FILEINFO ACCESS_CONF RSRC_CONF GLOBAL_ONLY OPT_EXECCGI
+        OR_FILEINFO ACCESS_CONF RSRC_CONF GLOBAL_ONLY OPT_EXECCGI ENABLE_SENDFILE_OFF
         RAW_ARGS TAKE1 FLAG NO_ARGS
         AP_REQ_ACCEPT_PATH_INFO AP_REQ_REJECT_PATH_INFO AP_REG_EXTENDED
         AP_MPMQ_NOT_SUPPORTED AP_MPMQ_IS_THREADED AP_MPMQ_MAX_THREADS AP_MPMQ_MAX_DAEMONS AP_MPMQ_MPM_STATE
         AP_MPMQ_STOPPING
         AP_SQ_MAIN_STATE AP_SQ_RUN_MODE AP_SQ_MS_CREATE_PRE_CONFIG AP_SQ_RM_CONFIG_TEST
         AP_SQ_RM_CONFIG_DUMP
-        APR_BLOCK_READ APR_NONBLOCK_READ APR_BUCKET_METADATA AP_MODE_READBYTES AP_CONN_CLOSE M_GET
+        APR_BLOCK_READ APR_NONBLOCK_READ APR_BUCKET_DATA APR_BUCKET_METADATA AP_MODE_READBYTES AP_CONN_CLOSE M_GET
         MPM_CHILD_STARTED MPM_CHILD_EXITED
     }
 }
 
+/// C names for structures that have only a tag.
+const TYPEDEFS: &str = "typedef struct htaccess_result htaccess_result;\n";
+
 /// A C program that prints each fact on a line.
 fn program(facts: &[Fact]) -> String {
     let mut text =
-        format!("{}#include <stddef.h>\n#include <stdio.h>\nint main(void) {{\n", support::HEADERS);
+        format!("{}#include <stddef.h>\n#include <stdio.h>\n{TYPEDEFS}int main(void) {{\n", support::HEADERS);
     for fact in facts {
         let _ = writeln!(text, "    printf(\"%lld\\n\", (long long)({}));", fact.c);
     }
@@ -179,10 +186,11 @@ fn from_hex<T>(line: &str) -> Box<T> {
 #[test]
 fn bit_fields_are_read_as_c_reads_them() {
     let core = compile_and_run("core", &dump("core_dir_config", "cgi_pass_auth", &[0, 1, 2]));
+    let sendfile = compile_and_run("sendfile", &dump("core_dir_config", "enable_sendfile", &[0, 1, 2]));
     let connection = compile_and_run("connection", &dump("conn_rec", "aborted", &[0, 1]));
-    let (core, connection) = match (core, connection) {
-        (Ok(core), Ok(connection)) => (core, connection),
-        (Err(reason), _) | (_, Err(reason)) => {
+    let (core, sendfile, connection) = match (core, sendfile, connection) {
+        (Ok(core), Ok(sendfile), Ok(connection)) => (core, sendfile, connection),
+        (Err(reason), ..) | (_, Err(reason), _) | (.., Err(reason)) => {
             return skipped("bit_fields_are_read_as_c_reads_them", &reason);
         }
     };
@@ -190,6 +198,11 @@ fn bit_fields_are_read_as_c_reads_them() {
         let core = from_hex::<sys::core_dir_config>(line);
         // SAFETY: a live structure, filled by C.
         assert_eq!(unsafe { sys::core_cgi_pass_auth(&raw const *core) }, expected);
+    }
+    for (expected, line) in (0..).zip(sendfile.lines()) {
+        let core = from_hex::<sys::core_dir_config>(line);
+        // SAFETY: a live structure, filled by C.
+        assert_eq!(unsafe { sys::core_enable_sendfile(&raw const *core) }, expected);
     }
     for (expected, line) in [false, true].into_iter().zip(connection.lines()) {
         let connection = from_hex::<sys::conn_rec>(line);

@@ -1,8 +1,10 @@
 //! Brigades: content on its way through httpd's output filters, and the bare ring of buckets that reading uses too.
 
+use crate::file_bucket;
 use crate::request::Request;
 use httpd_sys as sys;
 use std::fmt;
+use std::fs::File;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::{NonNull, null, null_mut};
@@ -107,33 +109,59 @@ impl<'r> Brigade<'r> {
     }
 
     /// Adds `length` bytes of a file from `offset` on. httpd owns the descriptor from here on and closes it when the
-    /// content is sent. `sendfile` allows the system call of that name.
+    /// content is sent. When the file becomes shorter meanwhile, the connection is broken off so that the client can tell;
+    /// where a read noticed it, `complaint` goes to the connection's log.
     pub fn push_file(
         &mut self,
         request: &Request<'r>,
         file: OwnedFd,
         offset: u64,
         length: u64,
-        sendfile: bool,
+        complaint: &[u8],
     ) -> Result<(), PassError> {
-        let refuse = |status| Err(PassError::Filter(status));
-        let (Ok(offset), Ok(length)) = (sys::apr_off_t::try_from(offset), sys::apr_off_t::try_from(length))
-        else {
-            return refuse(sys::APR_EGENERAL);
+        let whole = sys::apr_off_t::try_from(offset.saturating_add(length)).is_ok();
+        let quick = file_bucket::sendfile_part(request, length);
+        let (Ok(start), Ok(middle), Ok(rest), true) = (
+            sys::apr_off_t::try_from(offset),
+            sys::apr_off_t::try_from(quick),
+            sys::apr_size_t::try_from(length - quick),
+            whole,
+        ) else {
+            return Err(PassError::Filter(sys::APR_EGENERAL));
         };
+        if middle > 0 {
+            self.push_for_sendfile(request, &file, start, middle)?;
+        }
+        // SAFETY: the connection is live, and the brigade uses its allocator; the bucket is fresh.
+        unsafe {
+            let connection = request.connection().raw();
+            let bucket = file_bucket::create(connection, File::from(file), start + middle, rest, complaint);
+            self.ring.push(bucket);
+        }
+        Ok(())
+    }
+
+    /// Adds a part of a file as APR's own bucket.
+    fn push_for_sendfile(
+        &mut self,
+        request: &Request<'r>,
+        file: &OwnedFd,
+        offset: sys::apr_off_t,
+        length: sys::apr_off_t,
+    ) -> Result<(), PassError> {
         let (pool, mut fd) = (request.pool().raw(), file.as_raw_fd());
-        let flags = sys::APR_FOPEN_READ | if sendfile { sys::APR_FOPEN_SENDFILE_ENABLED } else { 0 };
+        let flags = sys::APR_FOPEN_READ | sys::APR_FOPEN_SENDFILE_ENABLED;
         let (mut borrowed, mut owned) = (null_mut(), null_mut());
         // SAFETY: all is live for the call. A file made from a descriptor has no cleanup and would leak when httpd
-        // moves it to another pool; its duplicate is a file like any other. Ours is closed at the end of this call.
+        // moves it to another pool; its duplicate is a file like any other, closed with the request.
         unsafe {
             let status = sys::apr_os_file_put(&raw mut borrowed, &raw mut fd, flags, pool);
             if status != sys::APR_SUCCESS {
-                return refuse(status);
+                return Err(PassError::Filter(status));
             }
             let status = sys::apr_file_dup(&raw mut owned, borrowed, pool);
             if status != sys::APR_SUCCESS {
-                return refuse(status);
+                return Err(PassError::Filter(status));
             }
             let bucket = sys::apr_brigade_insert_file(self.ring.raw(), owned, offset, length, pool);
             // Whoever owns the file can make it shorter while it is sent: a read ends early then, but touching mapped

@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod directive;
 mod fence;
+mod file_bucket;
 mod hook;
 mod log;
 mod module;

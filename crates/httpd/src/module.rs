@@ -59,6 +59,12 @@ pub trait Module: Sized + 'static {
         Answer::Declined
     }
 
+    /// File name to what applies to it. httpd's core does that, and reads `.htaccess` files, in its function for this hook,
+    /// which runs last.
+    fn map_to_storage(_: &mut Request<'_>) -> Answer {
+        Answer::Declined
+    }
+
     /// Makes the response.
     fn handler(_: &mut Request<'_>) -> Answer {
         Answer::Declined

@@ -130,6 +130,56 @@ fn descriptors_of_sent_files_are_closed() {
     wait_for("the descriptors to be closed", || (open(&server) <= before + 1).then_some(()));
 }
 
+/// Asks for a part of a file on a connection that is kept, then for something else.
+fn file_then_tea(server: &Server, query: &str, headers: &str) -> Vec<u8> {
+    let two = format!(
+        "GET /probe/short-file?{query} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\
+         GET /probe/teapot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    );
+    server.exchange_bytes(two.as_bytes())
+}
+
+fn contains(answer: &[u8], text: &[u8]) -> bool {
+    answer.windows(text.len()).any(|window| window == text)
+}
+
+#[test]
+fn files_are_sent_whole_whatever_carries_them() {
+    let server = need!(Setup::new("")).start();
+    let exe = std::fs::read(format!("/proc/{}/exe", server.children()[0])).unwrap();
+    for length in [1, 1000, 100_000, 400_000] {
+        let answer = file_then_tea(&server, &format!("{length},0"), "");
+        assert!(contains(&answer, &exe[exe.len() - length..]), "{length}");
+        assert!(answer.ends_with(b"tea"), "{length}");
+    }
+    let part = file_then_tea(&server, "400000,0", "Range: bytes=399000-399999\r\n");
+    assert!(part.starts_with(b"HTTP/1.1 206 ") && contains(&part, &exe[exe.len() - 1000..]));
+}
+
+#[test]
+fn rs_6_a_file_that_became_shorter_breaks_the_connection() {
+    let server = need!(Setup::new("")).start();
+    for (query, logged) in
+        [("1000,1", 1), ("100000,50000", 2), ("400000,1", 3), ("400000,9000", 3), ("400000,200000", 3)]
+    {
+        let answer = file_then_tea(&server, query, "");
+        assert!(!contains(&answer, b"Short and stout"), "{query}: the next response was taken for the rest");
+        assert_eq!(server.log_lines("the file is short").len(), logged, "{query}");
+    }
+}
+
+#[test]
+fn rs_6_a_filter_does_not_hide_that_a_file_became_shorter() {
+    let server = need!(Setup::new("SetOutputFilter DEFLATE")).start();
+    let whole = file_then_tea(&server, "400000,0", "Accept-Encoding: gzip\r\n");
+    assert!(contains(&whole, b"Content-Encoding: gzip") && contains(&whole, b"Short and stout"));
+    for query in ["1000,1", "400000,1", "400000,200000"] {
+        let answer = file_then_tea(&server, query, "Accept-Encoding: gzip\r\n");
+        assert!(!contains(&answer, b"Short and stout") && !contains(&answer, b"\r\n0\r\n\r\n"), "{query}");
+    }
+    assert_eq!(server.log_lines("the file is short").len(), 3);
+}
+
 #[test]
 fn bodies_are_read_within_limits() {
     let server = need!(Setup::new("LimitRequestBody 100000")).start();

@@ -207,6 +207,7 @@ impl Module for Probe {
                 Answer::Ok
             }
             b"/probe/file" => pages::file(request),
+            b"/probe/short-file" => pages::short_file(request),
             b"/probe/stream" => pages::stream(request),
             b"/probe/broken" => pages::broken(request),
             b"/probe/panic" => panic!("asked to panic in the handler"),

@@ -131,6 +131,8 @@ impl<'p, M: Module> Hooks<'p, M> {
         monitor => ap_hook_monitor, lifecycle::monitor::<M>;
         /// [`Module::translate_name`].
         translate_name => ap_hook_translate_name, translate_name::<M>;
+        /// [`Module::map_to_storage`].
+        map_to_storage => ap_hook_map_to_storage, map_to_storage::<M>;
         /// [`Module::handler`].
         handler => ap_hook_handler, handler::<M>;
     }
@@ -139,6 +141,11 @@ impl<'p, M: Module> Hooks<'p, M> {
 unsafe extern "C" fn translate_name<M: Module>(request: *mut sys::request_rec) -> c_int {
     // SAFETY: httpd hands out the request for the length of this call.
     unsafe { request_hook(request, "translate_name", M::translate_name) }
+}
+
+unsafe extern "C" fn map_to_storage<M: Module>(request: *mut sys::request_rec) -> c_int {
+    // SAFETY: as above.
+    unsafe { request_hook(request, "map_to_storage", M::map_to_storage) }
 }
 
 unsafe extern "C" fn handler<M: Module>(request: *mut sys::request_rec) -> c_int {

@@ -124,6 +124,16 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Whether `EnableSendfile Off` was not said. It is off by itself since httpd 2.4, for the sake of files on network file
+    /// systems; a caller that knows its files may use it unless somebody decided against it.
+    pub fn sendfile_allowed(&self) -> bool {
+        // SAFETY: as in `cgi_pass_auth`.
+        unsafe {
+            let core = sys::ap_get_core_module_config((*self.raw()).per_dir_config);
+            sys::core_enable_sendfile(core.cast()) != sys::ENABLE_SENDFILE_OFF
+        }
+    }
+
     /// What httpd found at [`Request::filename`].
     pub fn file(&self) -> FileFacts {
         // SAFETY: the request is live; the structure is plain data.
@@ -140,6 +150,22 @@ impl<'r> Request<'r> {
             size: found.size.try_into().unwrap_or(0),
             modified: SystemTime::UNIX_EPOCH + modified,
         }
+    }
+
+    /// Whether directives of an `.htaccess` file apply: httpd has looked for such files, and found one.
+    pub fn has_htaccess(&self) -> bool {
+        // SAFETY: the request is live; httpd keeps in its pool what it found in each directory, with no directives where
+        // there was no file (httpd: ap_parse_htaccess).
+        unsafe {
+            let mut next = (*self.raw()).htaccess;
+            while let Some(result) = next.as_ref() {
+                if !result.htaccess.is_null() {
+                    return true;
+                }
+                next = result.next;
+            }
+        }
+        false
     }
 
     /// Whether a filter stands in the output that works on content, such as compression: it may need the whole body of a

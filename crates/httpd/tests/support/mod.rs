@@ -62,7 +62,7 @@ impl Setup {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut text = String::new();
         let mpm = format!("mpm_{mpm}");
-        for name in [&mpm, "authz_core", "alias"] {
+        for name in [&mpm, "authz_core", "alias", "filter", "deflate"] {
             if Path::new(modules).join(format!("mod_{name}.so")).exists() {
                 writeln!(text, "LoadModule {name}_module {modules}/mod_{name}.so").unwrap();
             }
@@ -158,6 +158,21 @@ impl Server {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// As [`Server::exchange`], for answers that are no text; a connection that is reset ends the answer, too.
+    pub fn exchange_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.setup.port)).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        connection.write_all(bytes).unwrap();
+        let (mut answer, mut piece) = (Vec::new(), [0; 65536]);
+        loop {
+            match connection.read(&mut piece) {
+                Ok(count) if count > 0 => answer.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("{error}"),
+                _ => return answer,
+            }
+        }
     }
 
     /// Sends `bytes` and closes the connection without waiting for an answer.

@@ -12,17 +12,23 @@ use crate::response::{CheckedHead, Kind};
 /// Pieces that are passed to httpd's filters at a time.
 const BATCH: usize = 16;
 
+/// For the log when a file that is sent loses its end.
+const SHORTER: &[u8] = b"WSGI1119: A file that an application has given to wsgi.file_wrapper became shorter while it was sent; the \
+    client sees a broken response. Write a new file and rename it to the old one's name instead of changing it in place.";
+
 /// A request as the relay sees it.
 pub(super) struct Apache<'q, 'r> {
     request: &'q mut Request<'r>,
     body: httpd::Body<'r>,
     brigade: Option<Brigade<'r>>,
+    /// Headers that httpd would keep for its own page when the response fails before its first byte: they wait for that byte.
+    held: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl<'q, 'r> Apache<'q, 'r> {
     pub(super) fn new(request: &'q mut Request<'r>) -> Self {
         let body = httpd::Body::new(request);
-        Self { request, body, brigade: None }
+        Self { request, body, brigade: None, held: Vec::new() }
     }
 
     pub(super) fn request(&mut self) -> &mut Request<'r> {
@@ -74,7 +80,7 @@ impl Client for Apache<'_, '_> {
                 Kind::ContentType => request.set_content_type(field.value),
                 Kind::Single => request.headers_out().set(field.name, field.value),
                 Kind::Repeated => request.headers_out().add(field.name, field.value),
-                Kind::OnErrorsToo => request.err_headers_out().add(field.name, field.value),
+                Kind::OnErrorsToo => self.held.push((field.name.to_vec(), field.value.to_vec())),
             }
         }
         if let Some(length) = head.length() {
@@ -85,6 +91,9 @@ impl Client for Apache<'_, '_> {
     }
 
     fn send(&mut self, pieces: &mut dyn Iterator<Item = Piece<'_>>, then: Then) -> Result<(), Gone> {
+        for (name, value) in self.held.drain(..) {
+            self.request.err_headers_out().add(&name, &value);
+        }
         let mut batch: [&[u8]; BATCH] = [&[]; BATCH];
         let mut count = 0;
         for piece in pieces {
@@ -106,7 +115,7 @@ impl Client for Apache<'_, '_> {
                     }
                     let request = &mut *self.request;
                     let brigade = self.brigade.get_or_insert_with(|| Brigade::new(request));
-                    brigade.push_file(request, file, offset, length, true).map_err(|_| Gone)?;
+                    brigade.push_file(request, file, offset, length, SHORTER).map_err(|_| Gone)?;
                 }
             }
         }
