@@ -78,15 +78,33 @@ pub fn function<'py>(py: Attached<'py>, name: &str, function: impl Function) -> 
     }
 }
 
-/// What `PyInit_NAME` of an extension module returns: a definition whose execution calls `fill` with the new module.
+/// Makes the library an extension module: defines the function that CPython looks up, `PyInit_NAME`. `fill` gets the new
+/// module. For a crate that forbids unsafe code of its own.
 ///
 /// ```ignore
-/// #[unsafe(no_mangle)]
-/// pub extern "C" fn PyInit_name() -> *mut std::ffi::c_void {
-///     python::initialise_extension("name", fill)
-/// }
+/// python::extension_module!(PyInit_name: "name", fill);
 /// ```
-pub fn initialise_extension<F>(name: &str, _fill: F) -> *mut c_void
+#[macro_export]
+macro_rules! extension_module {
+    ($entry:ident: $name:literal, $fill:expr) => {
+        #[doc = "What Python calls when the extension is loaded."]
+        #[allow(non_snake_case)]
+        // SAFETY: CPython's rule for the name keeps it apart from all others in the library.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $entry() -> *mut ::std::ffi::c_void {
+            // SAFETY: CPython calls this function from its import, with the GIL held.
+            unsafe { $crate::initialise_extension($name, $fill) }
+        }
+    };
+}
+
+/// What `PyInit_NAME` of an extension module returns: a definition whose execution calls `fill` with the new module.
+/// See [`extension_module`].
+///
+/// # Safety
+/// Called by CPython's import, with the GIL held.
+#[doc(hidden)]
+pub unsafe fn initialise_extension<F>(name: &str, _fill: F) -> *mut c_void
 where
     F: for<'py> Fn(Attached<'py>, &Object<'py>) -> Result<'py, ()> + Copy + Send + Sync + 'static,
 {
@@ -124,7 +142,7 @@ where
         m_clear: None,
         m_free: None,
     };
-    // SAFETY: called by CPython's import with the GIL held; the definition and all it points to are leaked, as CPython
+    // SAFETY: called by CPython's import with the GIL held (the caller's promise); the definition and all it points to are leaked, as CPython
     // wants them to be static.
     unsafe { ffi::PyModuleDef_Init(Box::leak(Box::new(def))).cast() }
 }

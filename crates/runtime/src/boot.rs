@@ -1,5 +1,4 @@
 //! From a fresh Python process to a serving worker, and out again: the order of steps and what each failure is called.
-#![forbid(unsafe_code)]
 
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -12,13 +11,12 @@ use python::Attached;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
 
 use crate::control::{Control, Status};
-use crate::descriptors::adopt;
 use crate::identity::{self, IdentityError};
 use crate::life::Life;
 use crate::pool::Pool;
 use crate::scripts::Roots;
 use crate::thread::{self, Shared};
-use crate::{codes, log, signals, title};
+use crate::{codes, log, signals};
 
 /// The control thread calls little and nothing deep.
 const CONTROL_STACK: usize = 256 * 1024;
@@ -81,7 +79,9 @@ pub fn run(py: Attached<'_>, config: i32) -> i32 {
         BootError::Again.log();
         return 1;
     }
-    let open = |number, what| adopt(number).map_err(|error| BootError::Descriptor { number, what, error });
+    let open = |number, what| {
+        unix::process::inherited(number).map_err(|error| BootError::Descriptor { number, what, error })
+    };
     let status = match open(descriptor::STATUS, "reports to the supervisor") {
         Ok(pipe) => Status::new(pipe),
         Err(error) => {
@@ -121,7 +121,7 @@ fn serve(
     status: &Status,
 ) -> Result<(), BootError> {
     identity::verify(config.account.as_ref(), config.new_privileges)?;
-    title::set(&config.display_name);
+    unix::title::set(&config.display_name);
     install_panic_hook();
     prepare_python(py)?;
     let gateway = Gateway::start(py, gateway_config(config))?;
@@ -150,7 +150,7 @@ fn serve(
         let facts =
             "Threads of the application are still running; the worker leaves without finalising Python.";
         log::report(codes::THREADS_LEFT, facts);
-        signal_hook::low_level::exit(0);
+        unix::process::leave(0);
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! The control thread: it waits for signals and the supervisor, starts the drain, and ends the process at the deadline.
 //!
 //! It is a native thread that never touches Python, so neither a held GIL nor a finalisation that hangs can stop it.
-#![forbid(unsafe_code)]
 
 use std::io::PipeReader;
 use std::os::fd::{AsFd, OwnedFd};
@@ -127,7 +126,7 @@ impl Control {
             let facts = "The application's threads or exit functions did not finish in time; the worker leaves without them.";
             log::report(codes::END_LATE, facts);
         }
-        signal_hook::low_level::exit(LEFT_AT_DEADLINE);
+        unix::process::leave(LEFT_AT_DEADLINE);
     }
 }
 

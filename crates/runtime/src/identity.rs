@@ -1,6 +1,5 @@
 //! Whether this process is who it should be. The supervisor has dropped the privileges; this looks again before a line of the
 //! site's runs, so that no mistake and no lying system call passes unnoticed.
-#![forbid(unsafe_code)]
 
 use spec::Account;
 use unix::identity::{Identity, NotDropped, Step};

@@ -1,5 +1,4 @@
 //! Reading one request frame into a buffer that a request thread keeps. What is done with it is in `thread`.
-#![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;

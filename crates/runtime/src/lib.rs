@@ -3,15 +3,15 @@
 //!
 //! | part | holds |
 //! |---|---|
-//! | `boot`, `identity`, `title`, `descriptors` | from a fresh process to a serving worker |
+//! | `boot`, `identity` | from a fresh process to a serving worker |
 //! | `control`, `life`, `signals` | when to leave, and that it happens in time |
 //! | `pool`, `thread` | who serves which connection |
 //! | `link`, `inbox`, `upload`, `reply`, `scripts` | one request |
+#![forbid(unsafe_code)]
 
 mod boot;
 mod codes;
 mod control;
-mod descriptors;
 mod identity;
 mod inbox;
 mod life;
@@ -22,19 +22,11 @@ mod reply;
 mod scripts;
 mod signals;
 mod thread;
-mod title;
 mod upload;
-
-use std::ffi::c_void;
 
 use python::{Args, Attached, Object};
 
-/// What Python calls when the extension is loaded.
-// SAFETY: no other symbol of this name exists in the library; CPython's name for the entry point asks for it.
-#[unsafe(no_mangle)]
-pub extern "C" fn PyInit__wsgi_runtime() -> *mut c_void {
-    python::initialise_extension("_wsgi_runtime", fill)
-}
+python::extension_module!(PyInit__wsgi_runtime: "_wsgi_runtime", fill);
 
 fn fill<'py>(py: Attached<'py>, module: &Object<'py>) -> python::Result<'py, ()> {
     module.set_attr("run", &python::function(py, "run", run)?)

@@ -1,7 +1,8 @@
 //! What a worker does next: a pure state machine of events and time. Who acts on it is in `control`.
-#![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
+
+use unix::clock::later;
 
 /// Something that concerns the whole process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +47,7 @@ impl Life {
             Event::Terminate => self.shutdown_timeout,
             Event::Drain | Event::Orphaned => self.graceful_timeout,
         };
-        // A time beyond the clock's range is as good as a year.
-        let limit = now.checked_add(time).unwrap_or(now + Duration::from_secs(31_536_000));
+        let limit = later(now, time);
         let first = self.deadline.is_none();
         self.deadline = Some(self.deadline.map_or(limit, |deadline| deadline.min(limit)));
         if first { Action::Drain } else { Action::Nothing }

@@ -1,5 +1,4 @@
 //! Lines that belong to no request: they go to standard error, which the supervisor passes on to the group's error log.
-#![forbid(unsafe_code)]
 
 use std::fmt::Display;
 use std::io::Write;

@@ -2,7 +2,6 @@
 //!
 //! Listener and connections are one-shot in the set, so an event wakes one thread, which then owns the connection until it
 //! parks it again. A connection in the table is idle; one that a thread works on is not in it. That is all the drain needs.
-#![forbid(unsafe_code)]
 
 use std::io;
 use std::mem::MaybeUninit;

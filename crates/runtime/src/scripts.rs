@@ -1,6 +1,5 @@
 //! What this worker may run: scripts below the roots that root's configuration names, and the callables and application groups
 //! it names for them. Pure arithmetic on paths and names.
-#![forbid(unsafe_code)]
 
 use spec::{Allowed, Root};
 

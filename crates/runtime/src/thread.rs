@@ -1,5 +1,4 @@
 //! A request thread: waits, reads a request, has the gateway serve it, and goes on. All threads are alike.
-#![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

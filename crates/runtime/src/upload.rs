@@ -1,5 +1,4 @@
 //! The body of one request, wherever it is: in the frame, in a passed file, or still to come in frames.
-#![forbid(unsafe_code)]
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;

@@ -1,6 +1,13 @@
-//! The wall clock as log lines show it: local time, broken into its parts.
+//! Deadlines, and the wall clock as log lines show it: local time, broken into its parts.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// `now + duration`, which cannot overflow: ten years from now are as good as never.
+#[must_use]
+pub fn later(now: Instant, duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(10 * 365 * 86_400);
+    now.checked_add(duration.min(FAR)).unwrap_or(now)
+}
 
 /// A moment in local time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,13 @@ pub fn local(time: SystemTime) -> LocalTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endless_durations_do_not_overflow() {
+        let now = Instant::now();
+        assert_eq!(later(now, Duration::from_secs(5)), now + Duration::from_secs(5));
+        assert!(later(now, Duration::MAX) > now + Duration::from_secs(365 * 86_400));
+    }
 
     #[test]
     fn parts_are_in_range() {

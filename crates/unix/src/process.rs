@@ -107,7 +107,7 @@ pub fn fork(descriptors: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> Result
 }
 
 /// Number of threads of this process: the link count of its task directory (proc(5)).
-fn threads() -> Result<u64> {
+pub(crate) fn threads() -> Result<u64> {
     use std::os::unix::fs::MetadataExt;
     Ok(std::fs::metadata("/proc/self/task")?.nlink().saturating_sub(2))
 }
@@ -144,6 +144,9 @@ pub fn close_from(first: u32) -> Result<()> {
 /// # Errors
 /// `EBADF` when it is not open.
 pub fn inherited(number: i32) -> Result<OwnedFd> {
+    if number < 0 {
+        return Err(Errno::BADF.into());
+    }
     // SAFETY: the number is only borrowed for the one call, which fails when it is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     let own = rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?;
@@ -151,6 +154,12 @@ pub fn inherited(number: i32) -> Result<OwnedFd> {
     // protocol between two programs, not from an owner in this one); from here on only `own` is used.
     unsafe { libc::close(number) };
     Ok(own)
+}
+
+/// Ends this process without running anything more of it: no exit function, no destructor, nothing of Python (_exit(2)).
+pub fn leave(status: i32) -> ! {
+    // SAFETY: _exit(2) has no preconditions.
+    unsafe { libc::_exit(status) }
 }
 
 /// No signal blocked, all at their defaults: what a program expects when it starts.

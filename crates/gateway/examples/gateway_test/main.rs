@@ -14,15 +14,13 @@ use crate::pool::Pool;
 /// The one gateway of the process and its request threads.
 static STATE: Mutex<Option<(Arc<Gateway>, Vec<Pool>)>> = Mutex::new(None);
 
-/// Called by Python's import.
-#[unsafe(no_mangle)]
-pub extern "C" fn PyInit__gateway_test() -> *mut std::ffi::c_void {
-    python::initialise_extension("_gateway_test", |py, module| {
-        module.set_attr("start", &python::function(py, "start", start)?)?;
-        module.set_attr("serve", &python::function(py, "serve", serve)?)?;
-        module.set_attr("stop", &python::function(py, "stop", stop)?)?;
-        module.set_attr("panics", &python::function(py, "panics", |_, _| panic!("on purpose"))?)
-    })
+python::extension_module!(PyInit__gateway_test: "_gateway_test", fill);
+
+fn fill<'py>(py: Attached<'py>, module: &Object<'py>) -> Result<'py, ()> {
+    module.set_attr("start", &python::function(py, "start", start)?)?;
+    module.set_attr("serve", &python::function(py, "serve", serve)?)?;
+    module.set_attr("stop", &python::function(py, "stop", stop)?)?;
+    module.set_attr("panics", &python::function(py, "panics", |_, _| panic!("on purpose"))?)
 }
 
 fn misuse<'py>(py: Attached<'py>, text: &str) -> Error<'py> {

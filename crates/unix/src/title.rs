@@ -1,12 +1,18 @@
-//! The process title: what `ps` shows, written over the command line of this process, never beyond it.
+//! The process title: what `ps` shows, written over the command line of this process, never beyond it. Which title is the
+//! caller's part.
 
 use std::ffi::CString;
+
+use crate::process::threads;
 
 /// Shows `title` in the place of the command line, and its beginning as the name of the calling thread. Cosmetic: where the
 /// kernel does not say where the command line lies, `ps` goes on showing it.
 ///
-/// Call while the process has one thread, and once.
+/// Does nothing in a process with several threads, as one of them may be reading what is overwritten.
 pub fn set(title: &str) {
+    if threads().unwrap_or(0) != 1 {
+        return;
+    }
     let bytes: Vec<u8> = title.bytes().map(|byte| if byte == 0 { b'?' } else { byte }).collect();
     let short: Vec<u8> = bytes.iter().copied().take(15).collect();
     if let Ok(name) = CString::new(short) {
@@ -36,7 +42,7 @@ fn overwrite(start: usize, end: usize, title: &[u8]) {
     let area = std::ptr::with_exposed_provenance_mut::<u8>(start);
     // SAFETY: execve(2) laid the argument strings out in [start, end) of this process's own stack, which stays mapped and
     // writable as long as the process lives. Python has copied them before it runs any code, and what the C library keeps is
-    // pointers that it only reads as strings, which still end with a NUL. There is one thread (see `set`).
+    // pointers that it only reads as strings, which still end with a NUL. There is one thread (`set` has looked).
     unsafe {
         std::ptr::write_bytes(area, 0, length);
         std::ptr::copy_nonoverlapping(title.as_ptr(), area, kept);
