@@ -34,6 +34,12 @@ pub const PYTHON_DEV: Package = Package { name: "python3-dev", sign: Sign::Dpkg 
 pub const STRACE: Package = Package { name: "strace", sign: Sign::Program("strace") };
 /// Points a copied Python at its own shared library, in the tests.
 pub const PATCHELF: Package = Package { name: "patchelf", sign: Sign::Program("patchelf") };
+/// Makes keys and certificates, in the tests of memory.
+pub const OPENSSL: Package = Package { name: "openssl", sign: Sign::Program("openssl") };
+/// Shows bytes, in the same tests.
+pub const XXD: Package = Package { name: "xxd", sign: Sign::Program("xxd") };
+/// Speaks HTTP/2, in a test.
+pub const NGHTTP: Package = Package { name: "nghttp2-client", sign: Sign::Program("nghttp") };
 /// Makes load.
 pub const WRK: Package = Package { name: "wrk", sign: Sign::Program("wrk") };
 

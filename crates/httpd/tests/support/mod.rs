@@ -201,7 +201,10 @@ impl Server {
 
     /// Sends a signal to the parent.
     pub fn signal(&self, name: &str) {
-        let done = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
+        let done = Command::new("sh")
+            .args(["-c", "kill -s $0 $1", name, &self.process.id().to_string()])
+            .status()
+            .unwrap();
         assert!(done.success());
     }
 }
