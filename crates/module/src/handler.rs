@@ -9,6 +9,7 @@ use crate::refusal::{Asked, Refusal};
 use crate::routing::Settings;
 use crate::routing::expand::Facts;
 use crate::routing::path;
+use crate::variables;
 
 /// The handler's name, as mod_wsgi's, for `SetHandler` and `AddHandler`.
 const HANDLER: &[u8] = b"wsgi-script";
@@ -34,6 +35,12 @@ pub fn translate(request: &mut Request<'_>) -> Answer {
     request.notes().set(FORCED.to_bytes(), HANDLER);
     request.notes().set(ALIAS.to_bytes(), number.to_string().as_bytes());
     Answer::Ok
+}
+
+/// Notes what process groups depend on, before anybody but the server's administrator has a say.
+pub fn look_ahead(request: &Request<'_>) -> Answer {
+    variables::keep(request);
+    Answer::Declined
 }
 
 /// Answers a request for a WSGI script.
@@ -92,15 +99,23 @@ fn plan<'g>(
 ) -> Result<RequestPlan<'g>, Refusal> {
     let (uri, info) = (request.uri().unwrap_or_default(), request.path_info().unwrap_or_default());
     let script_name = path::script_name(uri, info);
-    let variable = |name: &[u8]| variable(request, name);
+    let now = |name: &[u8]| variables::now(request, name);
     let facts = Facts {
         server_name: request.server().hostname().unwrap_or_default(),
         host: request.hostname(),
         port: request.server_port(),
         script_name: &script_name,
-        variable: &variable,
+        variable: &now,
     };
     let name = settings.process_group(&facts);
+    if let Some(variable) = settings.group_variable().filter(|_| !variables::are_settled(request)) {
+        let before = |name: &[u8]| variables::before(request, name);
+        // Who may write an .htaccess file must not choose whose processes run a script.
+        if settings.process_group(&Facts { variable: &before, ..facts }) != name {
+            let (variable, group) = (variable.escape_ascii().to_string(), name.escape_ascii().to_string());
+            return Err(Refusal::UnsettledGroup { variable, group });
+        }
+    }
     if name.is_empty() {
         return Err(if generation.restrict_embedded {
             Refusal::EmbeddedForbidden
@@ -127,12 +142,4 @@ fn plan<'g>(
         buffering: settings.buffering.unwrap_or(true),
         script_name,
     })
-}
-
-/// A note, a variable of the request or one of the process, in this order.
-fn variable(request: &Request<'_>, name: &[u8]) -> Option<Vec<u8>> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let of_request = request.notes().get(name).or_else(|| request.subprocess_env().get(name));
-    let of_process = || std::env::var_os(std::ffi::OsStr::from_bytes(name)).map(OsStringExt::into_vec);
-    of_request.map(<[u8]>::to_vec).or_else(of_process)
 }

@@ -34,6 +34,8 @@ impl Module for Wsgi {
             after: &[c"mod_alias.c"],
             before: &[c"mod_userdir.c", c"mod_vhost_alias.c"],
         });
+        // Everything else of this hook may read .htaccess files.
+        hooks.map_to_storage(Order::at(Position::ReallyFirst));
         hooks.handler(Order::at(Position::Middle));
     }
 
@@ -62,6 +64,10 @@ impl Module for Wsgi {
 
     fn translate_name(request: &mut Request<'_>) -> Answer {
         handler::translate(request)
+    }
+
+    fn map_to_storage(request: &mut Request<'_>) -> Answer {
+        handler::look_ahead(request)
     }
 
     fn handler(request: &mut Request<'_>) -> Answer {

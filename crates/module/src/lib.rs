@@ -19,5 +19,6 @@ mod relay;
 mod response;
 mod routing;
 mod supervise;
+mod variables;
 
 pub use hooks::{Wsgi, wsgi_module};

@@ -102,6 +102,18 @@ pub enum Refusal {
         /// `ServerName`.
         server: String,
     },
+    /// A group that an `.htaccess` file may have chosen.
+    #[error(
+        "WSGI1311: the variable {variable} leads to process group {group}, and got its value when .htaccess files, whose authors \
+         must not choose a process group, had a say already: set it at server level with SetEnvIf or with RewriteRule and [E=...], \
+         which come before, or do without .htaccess files for this script (AllowOverride None)"
+    )]
+    UnsettledGroup {
+        /// Its name.
+        variable: String,
+        /// What it leads to.
+        group: String,
+    },
 }
 
 impl Refusal {
@@ -115,9 +127,11 @@ impl Refusal {
             Self::Chunked => 411,
             Self::ContentLength(_) => 400,
             Self::TooLarge { .. } => 413,
-            Self::EmbeddedForbidden | Self::Embedded | Self::UnknownGroup(_) | Self::ForeignGroup { .. } => {
-                500
-            }
+            Self::EmbeddedForbidden
+            | Self::Embedded
+            | Self::UnknownGroup(_)
+            | Self::ForeignGroup { .. }
+            | Self::UnsettledGroup { .. } => 500,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod aliases;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -11,6 +12,7 @@ pub use aliases::{Alias, Location};
 
 use crate::generation::Generation;
 use crate::routing::Settings;
+use crate::routing::expand::Template;
 use crate::routing::leads::{Section, ServerLeads};
 
 /// A `WSGIDaemonProcess` line and where it stands.
@@ -37,6 +39,8 @@ pub struct ServerConfig {
     sections: Mutex<Vec<Section>>,
     /// What only the main server has.
     pub global: Global,
+    /// See [`ServerConfig::group_variables`].
+    group_variables: OnceLock<BTreeSet<Vec<u8>>>,
     /// The configuration in force, once it is. Every server's value has it.
     generation: OnceLock<Arc<Generation>>,
 }
@@ -82,6 +86,18 @@ impl ServerConfig {
         self.generation.get_or_init(|| Arc::clone(generation));
     }
 
+    /// The variables that process groups of this server depend on. Ask when the configuration is complete.
+    #[must_use]
+    pub fn group_variables(&self) -> &BTreeSet<Vec<u8>> {
+        self.group_variables.get_or_init(|| {
+            let sections = self.sections();
+            let aliases = self.aliases.iter().filter_map(|alias| alias.settings.process_group.as_ref());
+            let in_sections = sections.iter().filter_map(|section| section.group.as_ref());
+            let all = aliases.chain(&self.settings.process_group).chain(in_sections);
+            all.filter_map(Template::variable).map(<[u8]>::to_vec).collect()
+        })
+    }
+
     fn sections(&self) -> Vec<Section> {
         self.sections.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -100,6 +116,7 @@ impl httpd::Config for ServerConfig {
             declared: over.declared.clone(),
             sections: Mutex::new([over.sections(), base.sections()].concat()),
             global: Global::default(),
+            group_variables: OnceLock::new(),
             generation: OnceLock::new(),
         }
     }

@@ -41,13 +41,16 @@ fn try_until(path: &Path, patience: Duration) -> Result<OwnedFd, Failure> {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
-        // Nobody listens now, or the backlog is full: both pass. Anything else, such as a missing path, does not.
-        if !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::WouldBlock) {
-            return Err(Failure::Connect { path: path.display().to_string(), error });
-        }
+        // Nobody listens now, the backlog is full, or the path is missing between a supervisor that ended and its successor: all
+        // pass. Anything else does not.
         let left = patience.saturating_sub(begin.elapsed());
-        if left.is_zero() {
-            return Err(Failure::ConnectTimeout(patience));
+        match error.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::WouldBlock if left.is_zero() => {
+                return Err(Failure::ConnectTimeout(patience));
+            }
+            ErrorKind::NotFound if !left.is_zero() => {}
+            ErrorKind::ConnectionRefused | ErrorKind::WouldBlock => {}
+            _ => return Err(Failure::Connect { path: path.display().to_string(), error }),
         }
         thread::sleep(pause.min(left));
         pause = (pause * 2).min(PAUSE.1);
@@ -149,8 +152,29 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_missing_path_is_final() {
+    fn a_missing_path_may_come_back_until_the_timeout() {
+        let begin = Instant::now();
         let error = connect(&group(Path::new("/nowhere/s"), 0), 1).unwrap_err();
         assert!(matches!(error, Failure::Connect { error, .. } if error.kind() == ErrorKind::NotFound));
+        assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+        let directory = directory();
+        let path = directory.join("s");
+        let handle = group(&path, own_uid());
+        thread::scope(|scope| {
+            let late = scope.spawn(|| connect(&handle, 1));
+            thread::sleep(Duration::from_millis(20));
+            let _listener = UnixListener::bind(&path).unwrap();
+            assert!(late.join().unwrap().is_ok());
+        });
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_path_through_a_file_is_final() {
+        let error = connect(&group(Path::new("/etc/passwd/s"), 0), 1).unwrap_err();
+        assert!(
+            matches!(&error, Failure::Connect { error, .. } if error.kind() == ErrorKind::NotADirectory),
+            "{error}"
+        );
     }
 }

@@ -16,7 +16,8 @@ use crate::response::{Body, CheckedHead};
 
 /// Looks at the connection, with a `sched_yield` before each, before the thread sleeps. Measured: a quarter less latency.
 const LOOKS: u32 = 4;
-/// Most files that wait to be passed on: each is an open descriptor of httpd's child.
+/// Most files of one response. Each can be two open descriptors of httpd's child until the client has the response; a worker needs
+/// one file, for `wsgi.file_wrapper`.
 const MAX_FILES: usize = 16;
 
 /// A piece of the body that was not passed on yet.
@@ -56,6 +57,7 @@ pub struct Exchange<'a, C> {
     /// Bytes of the body so far.
     seen: u64,
     parts: Vec<Part>,
+    /// Files so far.
     files: usize,
     /// Something was given to the client: a status can no longer be chosen.
     sent: bool,
@@ -219,6 +221,10 @@ impl<'a, C: Client> Exchange<'a, C> {
 
     fn file(&mut self, part: FilePart) -> Result<(), Failure> {
         let file = self.inbox.take_descriptor().ok_or(Failure::Descriptor("none came with a file frame"))?;
+        self.files += 1;
+        if self.files > MAX_FILES {
+            return Err(Failure::TooManyFiles(MAX_FILES));
+        }
         let size = unix::files::readable_size(&file).map_err(Failure::Connection)?;
         let size = size.ok_or(Failure::Descriptor("it is not a regular file that can be read"))?;
         let left = size.saturating_sub(part.offset);
@@ -234,14 +240,13 @@ impl<'a, C: Client> Exchange<'a, C> {
         let length = room.map_or(length, |room| length.min(room));
         if length > 0 && self.is_wanted() {
             self.parts.push(Part::File(file, FilePart { offset: part.offset, length }));
-            self.files += 1;
         }
         self.too_long()?;
         if length < part.length {
             // Without a Content-Length nobody else would notice.
             return Err(Failure::Length { sent: self.seen, announced: self.seen - length + part.length });
         }
-        if self.files >= MAX_FILES { self.pass(Then::Flush) } else { Ok(()) }
+        Ok(())
     }
 
     /// Counts bytes of the body. What was left of the announced length before them.
@@ -319,7 +324,6 @@ impl<'a, C: Client> Exchange<'a, C> {
             Part::File(file, FilePart { offset, length }) => Piece::File { file, offset, length },
         });
         self.sent = true;
-        self.files = 0;
         self.client.send(&mut pieces, then).map_err(|_| Failure::ClientGone)
     }
 

@@ -127,6 +127,9 @@ pub enum Failure {
     /// A descriptor that is not what it should be.
     #[error("the descriptor it sent was refused: {0}")]
     Descriptor(&'static str),
+    /// More files than one response may have.
+    #[error("it sent more than {0} files for one response")]
+    TooManyFiles(usize),
     /// The body does not have the announced length.
     #[error("its body has {sent} bytes, Content-Length says {announced}")]
     Length {
@@ -191,7 +194,7 @@ impl Failure {
             Self::Silent(_) => worker(504, 145, SILENT),
             Self::Protocol(_) => worker(502, 1113, HOSTILE),
             Self::Head(_) => worker(502, 148, HOSTILE),
-            Self::Descriptor(_) => worker(502, 1114, HOSTILE),
+            Self::Descriptor(_) | Self::TooManyFiles(_) => worker(502, 1114, HOSTILE),
             Self::Length { .. } => worker(502, 1115, LENGTH),
             Self::Aborted => make(Owner::Application, 500, Some(Error), 1117, ABOVE),
         }

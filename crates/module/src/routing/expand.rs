@@ -76,6 +76,15 @@ impl Template {
         }
     }
 
+    /// The variable that the name is the value of.
+    #[must_use]
+    pub fn variable(&self) -> Option<&[u8]> {
+        match self {
+            Self::Variable(name) => Some(name),
+            Self::Global | Self::Server | Self::Host | Self::Resource | Self::Name(_) => None,
+        }
+    }
+
     /// The name for a request. A variable's value may be one of the other forms; a variable that is not set leaves the text
     /// as it was configured, which names no group.
     #[must_use]

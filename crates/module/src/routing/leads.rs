@@ -142,7 +142,9 @@ fn related(a: &[u8], b: &[u8]) -> bool {
     parts(a).iter().zip(&parts(b)).all(|(x, y)| x == y)
 }
 
-/// What can reach the group of this name.
+/// What can reach the group of this name. An alias whose group depends on the request reaches every group: which one it is, the
+/// request's variables say, and those that a process group depends on must not come from an `.htaccess` file
+/// (`crate::variables`).
 #[must_use]
 pub fn destination(servers: &[ServerLeads], name: &[u8]) -> Destination {
     let reaches = |group: &&Template| group.fixed().is_none_or(|fixed| fixed == name);

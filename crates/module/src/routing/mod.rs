@@ -45,6 +45,12 @@ impl Settings {
         self.process_group.as_ref().map(|template| template.expand(facts)).unwrap_or_default()
     }
 
+    /// The variable that the process group depends on.
+    #[must_use]
+    pub fn group_variable(&self) -> Option<&[u8]> {
+        self.process_group.as_ref().and_then(Template::variable)
+    }
+
     /// Name of the application group of a request; empty for the main interpreter.
     ///
     /// Without a setting it is the main interpreter for the `sole` application of a process group, as many C extensions

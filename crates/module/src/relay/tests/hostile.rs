@@ -213,6 +213,29 @@ fn wf_6_descriptors_that_come_with_other_frames_are_refused() {
 }
 
 #[test]
+fn wf_6_a_response_has_a_limited_number_of_files() {
+    let mut file = unix::files::unnamed(&std::env::temp_dir()).unwrap();
+    file.write_all(b"x").unwrap();
+    let with = |count: usize| {
+        let frame = frame();
+        run(Recorder::default(), &outgoing(&frame), |mut worker| {
+            take_request(&mut worker);
+            worker.write_all(&head(200, &[])).unwrap();
+            let mut bytes = Vec::new();
+            FilePart { offset: 0, length: 1 }.put(&mut bytes);
+            for _ in 0..count {
+                let _ = unix::stream::send(&worker, &[IoSlice::new(&bytes)], &[file.as_fd()]);
+            }
+            let _ = worker.write_all(&empty(Kind::End));
+        })
+    };
+    assert!(matches!(with(16).result, Ok(Ended::Response)));
+    let outcome = with(17);
+    assert!(matches!(outcome.result, Err((Failure::TooManyFiles(16), _))), "{:?}", outcome.result);
+    assert!(outcome.client.files <= 16 && !outcome.kept);
+}
+
+#[test]
 fn wf_6_no_descriptor_is_left_open() {
     let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let file = std::fs::File::open("/etc/passwd").unwrap();
