@@ -1,7 +1,7 @@
 //! What a process group is, once every option is parsed and every name is looked up.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -151,4 +151,26 @@ pub fn socket_file_name(group: &str, slot: u32) -> String {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     format!("{safe}-{:08x}.{slot}.sock", hash as u32)
+}
+
+/// Longest path of a socket in bytes: `sun_path` of unix(7) less its final NUL.
+pub const LONGEST_SOCKET_PATH: usize = 107;
+
+/// A socket's path does not fit into a socket address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the path {} for a socket has {} bytes, and {LONGEST_SOCKET_PATH} are possible: write a shorter WSGISocketPrefix, such as \
+     /run/wsgi",
+    .0.display(),
+    .0.as_os_str().len()
+)]
+pub struct SocketPathTooLong(pub PathBuf);
+
+/// The path of the socket `file` in `directory`.
+///
+/// # Errors
+/// [`SocketPathTooLong`].
+pub fn socket_path(directory: &Path, file: &str) -> Result<PathBuf, SocketPathTooLong> {
+    let path = directory.join(file);
+    if path.as_os_str().len() > LONGEST_SOCKET_PATH { Err(SocketPathTooLong(path)) } else { Ok(path) }
 }

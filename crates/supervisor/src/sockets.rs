@@ -12,27 +12,19 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, Stat, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use spec::group::{SocketPathTooLong, socket_path};
 
 use crate::leftovers;
 use crate::trusted::{self, NotTrusted};
 
-/// Longest path of a socket: `sun_path` of unix(7) less its final NUL.
-pub const LONGEST_PATH: usize = 107;
 const PRIVATE: &str = ".new";
 
 /// What is wrong with a directory or socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The path does not fit into a socket address.
-    #[error(
-        "the socket path {path:?} has {length} bytes, {LONGEST_PATH} are possible; set WSGISocketPrefix to a shorter path"
-    )]
-    TooLong {
-        /// The path.
-        path: PathBuf,
-        /// Its length.
-        length: usize,
-    },
+    #[error(transparent)]
+    TooLong(#[from] SocketPathTooLong),
     /// A directory that others could tamper with.
     #[error(
         "the directory {} for sockets {reason}; set WSGISocketPrefix to a path in a directory that only root can write to",
@@ -137,22 +129,12 @@ impl SocketDirectory {
         &self.path
     }
 
-    /// The whole path of a socket, if it can be connected to.
-    ///
-    /// # Errors
-    /// Too long for a socket address.
-    pub fn socket_path(directory: &Path, name: &str) -> Result<PathBuf, SocketError> {
-        let path = directory.join(name);
-        let length = path.as_os_str().len();
-        if length > LONGEST_PATH { Err(SocketError::TooLong { path, length }) } else { Ok(path) }
-    }
-
     /// A new listening socket `name` that only `owner` can connect to; replaces a former one of this name.
     ///
     /// # Errors
     /// Nothing is left under the final name that was not there before.
     pub fn bind(&self, name: &str, owner: u32, backlog: u32) -> Result<OwnedFd, SocketError> {
-        let path = Self::socket_path(&self.path, name)?;
+        let path = socket_path(&self.path, name)?;
         let failed = |action| {
             let path = path.clone();
             move |error: Errno| SocketError::System { action, path, error: error.into() }
@@ -189,7 +171,7 @@ impl SocketDirectory {
         owner: u32,
         backlog: u32,
     ) -> Result<(), SocketError> {
-        let path = Self::socket_path(&self.path, name)?;
+        let path = socket_path(&self.path, name)?;
         let not = |reason| SocketError::NotAdopted { path: path.clone(), reason };
         if sockopt::socket_domain(listener) != Ok(AddressFamily::UNIX)
             || sockopt::socket_type(listener) != Ok(SocketType::STREAM)

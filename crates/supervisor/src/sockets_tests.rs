@@ -40,7 +40,7 @@ fn sk_1_socket_is_private_to_its_owner() {
 fn sk_7_the_longest_possible_path_works_and_one_more_is_refused() {
     let temporary = tempfile::tempdir().unwrap();
     let file = name(0);
-    let room = LONGEST_PATH - temporary.path().as_os_str().len() - file.len() - 2;
+    let room = spec::group::LONGEST_SOCKET_PATH - temporary.path().as_os_str().len() - file.len() - 2;
     let longest = temporary.path().join("d".repeat(room));
     let sockets = SocketDirectory::open(&longest).unwrap();
     let _listener = sockets.bind(&file, own_uid(), 5).unwrap();

@@ -186,8 +186,6 @@ pub fn socket_directory(parent: &Parent<'_>, main: &ServerConfig, pid: u32) -> R
     Ok(PathBuf::from(path))
 }
 
-/// Longest path of a socket: `sun_path` of unix(7) less its final NUL.
-const LONGEST_PATH: usize = 107;
 /// Process ids are below 4194304 (proc(5), `pid_max`).
 const LONGEST_PID: u32 = 4_000_000;
 
@@ -196,16 +194,8 @@ fn check_paths(parent: &Parent<'_>, main: &ServerConfig, groups: &[Resolved]) ->
     let directory = socket_directory(parent, main, LONGEST_PID)?;
     for Resolved { definition, .. } in groups {
         let file = spec::group::socket_file_name(&definition.name, definition.processes - 1);
-        let path = directory.join(file);
-        let length = path.as_os_str().len();
-        if length > LONGEST_PATH {
-            return Err(format!(
-                "WSGISocketPrefix: the path {} for a socket of process group {} has {length} bytes, and {LONGEST_PATH} are \
-                 possible: write a shorter WSGISocketPrefix, such as /run/wsgi",
-                path.display(),
-                definition.name,
-            ));
-        }
+        spec::group::socket_path(&directory, &file)
+            .map_err(|error| format!("WSGIDaemonProcess {}: {error}", definition.name))?;
     }
     Ok(())
 }

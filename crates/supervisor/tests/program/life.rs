@@ -238,7 +238,7 @@ fn sk_7_a_path_that_is_too_long_is_refused_with_a_sentence() {
     let good = definitions.clone();
     definitions.socket_directory = place.path(&"x".repeat(100));
     let refusal = supervisor.try_define(&definitions, &[]).unwrap_err();
-    assert!(refusal.contains("set WSGISocketPrefix to a shorter path"), "{refusal}");
+    assert!(refusal.contains("write a shorter WSGISocketPrefix"), "{refusal}");
     assert_eq!(supervisor.define(&good).len(), 1, "and good ones are taken afterwards");
 }
 
