@@ -5,6 +5,8 @@ mod codes;
 mod deps;
 mod files;
 
+pub use files::{Source, sources};
+
 use anyhow::{Result, bail};
 
 use crate::docs;
@@ -13,7 +15,7 @@ use crate::workspace::Workspace;
 /// Checks all rules; fails when any is broken.
 pub fn run() -> Result<()> {
     let workspace = Workspace::find()?;
-    let sources = files::sources(&workspace)?;
+    let sources = sources(&workspace)?;
     let mut broken = Vec::new();
     for source in &sources {
         broken.extend(files::check(source));
@@ -22,7 +24,7 @@ pub fn run() -> Result<()> {
     broken.extend(codes::check(&sources));
     broken.extend(files::check_roots(&workspace, &sources));
     broken.extend(deps::check_manifests(&workspace));
-    broken.extend(docs::check(&workspace)?);
+    broken.extend(docs::check(&workspace, &sources)?);
     for sentence in &broken {
         println!("{sentence}");
     }

@@ -1,16 +1,13 @@
-//! `cargo xtask docs`: docs/directives.md from the tables of directives and options, which the module reads configuration by.
+//! `docs/directives.md`, from the tables of directives and options, which the module reads configuration by.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use spec::directives;
 use spec::options::{self, OptionRow, State};
 
-use crate::workspace::Workspace;
-
 /// The page, below the checkout.
-const PAGE: &str = "docs/directives.md";
+pub const PAGE: &str = "docs/directives.md";
 
 const HEAD: &str = "\
 # Directives
@@ -40,26 +37,8 @@ const REMOVED: &str = "
 Options of earlier releases of mod_wsgi. The refusal says what to write instead.
 ";
 
-/// Writes the page.
-pub fn run() -> Result<()> {
-    let path = path(&Workspace::find()?);
-    std::fs::write(&path, page()?).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("written: {}", path.display());
-    Ok(())
-}
-
-/// A sentence when the page is not what the tables make of it.
-pub fn check(workspace: &Workspace) -> Result<Option<String>> {
-    let written = std::fs::read_to_string(path(workspace)).unwrap_or_default();
-    let stale = written != page()?;
-    Ok(stale.then(|| format!("{PAGE} is not what the tables say: run `cargo xtask docs`")))
-}
-
-fn path(workspace: &Workspace) -> PathBuf {
-    workspace.root.join(PAGE)
-}
-
-fn page() -> Result<String> {
+/// The whole page.
+pub fn page() -> Result<String> {
     let mut text = HEAD.to_owned();
     for row in directives::TABLE {
         let name = row.name.to_str()?;
