@@ -80,6 +80,54 @@ result = down(15000)
     apache.finish();
 }
 
+/// Recurses through C, where Python cannot grow its stack, and tells the size of the thread's stack and how much of it was used.
+const DEEP_IN_C: &str = r#"
+import json, sys
+sys.setrecursionlimit(100000)
+
+def stack():
+    pointer = int(open("/proc/thread-self/syscall").read().split()[-2], 16)
+    inside = False
+    for line in open("/proc/self/smaps"):
+        first = line.split()[0]
+        if "-" in first and not first.endswith(":"):
+            low, high = (int(address, 16) for address in first.split("-"))
+            inside = low <= pointer < high
+        elif inside and first == "Rss:":
+            return [high - low, int(line.split()[1]) * 1024]
+
+nested = []
+for _ in range(30000):
+    nested = [nested]
+outcomes = []
+for recurse in (repr, json.dumps):
+    try:
+        outcomes.append(len(recurse(nested)))
+    except RecursionError:
+        outcomes.append("RecursionError")
+result = [outcomes, *stack()]
+while nested:
+    nested = nested[0]
+"#;
+
+#[test]
+fn a_deep_recursion_through_c_has_eight_megabytes() {
+    const MIB: u64 = 1024 * 1024;
+    let apache = need!(ours()).one_daemon("threads=2").fixture("eval").start();
+    let worker = apache.worker_of("/eval");
+    let seen = apache.eval("/eval", DEEP_IN_C);
+    assert_eq!(apache.worker_of("/eval"), worker, "the worker crashed");
+    let size = seen[1].as_u64().expect("a size");
+    assert!(size >= 8 * MIB - 64 * 1024, "{seen}");
+    // From 3.12 on Python limits the depth in C by itself.
+    if seen[0] == json!([60_002, 60_002]) {
+        assert!(seen[2].as_u64().is_some_and(|used| used > 4 * MIB), "{seen}");
+    } else {
+        assert_eq!(seen[0], json!(["RecursionError", "RecursionError"]));
+    }
+    apache.finish();
+}
+
 #[test]
 fn the_process_title_names_the_group() {
     let apache = need!(ours()).one_daemon("threads=1 display-name=%{GROUP}").fixture("eval").start();

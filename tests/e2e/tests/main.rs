@@ -9,6 +9,7 @@ mod configuration;
 mod descriptors;
 mod django;
 mod handshake;
+mod htaccess;
 mod identity;
 mod interpreters;
 mod launch_failures;

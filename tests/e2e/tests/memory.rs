@@ -2,8 +2,8 @@
 //! child of Apache grows by the module.
 
 use crate::{ours, two_sites};
-use kit::{Mpm, Process, Setup, need, run};
-use std::collections::BTreeMap;
+use kit::{LIMIT, Mpm, Process, Setup, need, run, wait_until};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
@@ -37,61 +37,83 @@ fn any_of(needles: &[Vec<u8>]) -> regex::bytes::Regex {
     regex::bytes::Regex::new(&format!("(?-u){}", all.join("|"))).expect("is valid")
 }
 
-/// Makes a key and its certificate below `dir` and returns the middle of the key as it stands in its file and in memory.
-fn tls_key(dir: &std::path::Path, name: &str, algorithm: &[&str]) -> Result<Vec<Vec<u8>>, String> {
-    let (key, certificate) = (dir.join(format!("{name}.key")), dir.join(format!("{name}.crt")));
+/// A key for TLS: its name in the configuration, openssl's words for it, and where in its DER encoding (PKCS #8, RFC 5958) 32
+/// bytes stand that are secret: the end of the RSA key is its coefficient, the EC scalar lies behind the headers of P-256, an
+/// Ed25519 key is its seed.
+const KEYS: [(&str, &[&str], SecretAt); 3] = [
+    ("rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], SecretAt::End),
+    ("ec", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], SecretAt::Byte(36)),
+    ("ed25519", &["-algorithm", "ED25519"], SecretAt::End),
+];
+
+enum SecretAt {
+    End,
+    Byte(usize),
+}
+
+/// Makes a key and its certificate below `dir` and returns its secret as it can stand in memory: bytes in both orders, and the
+/// middle of the text of its file.
+fn tls_key(
+    dir: &std::path::Path,
+    name: &str,
+    algorithm: &[&str],
+    place: &SecretAt,
+) -> Result<Vec<Vec<u8>>, String> {
+    const LENGTH: usize = 32;
+    let [key, certificate, der] = ["key", "crt", "der"].map(|kind| dir.join(format!("{name}.{kind}")));
     run(Command::new("openssl").arg("genpkey").args(algorithm).arg("-out").arg(&key))?;
     let request = ["req", "-x509", "-days", "2", "-subj", "/CN=test", "-key"];
     run(Command::new("openssl").args(request).arg(&key).arg("-out").arg(&certificate))?;
-    let pem = fs::read_to_string(&key).map_err(|error| error.to_string())?;
-    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let der = run(Command::new("sh")
-        .args(["-c", "openssl pkey -in \"$0\" -outform DER | xxd -p | tr -d '\\n'"])
-        .arg(&key))?;
-    let der: Vec<u8> =
-        (0..der.len() / 2).filter_map(|at| u8::from_str_radix(&der[2 * at..2 * at + 2], 16).ok()).collect();
-    // The last 32 bytes of the private part: of an RSA key the end of its coefficient, else the end of the scalar.
-    let tail =
-        if name == "ec" { der[36..68.min(der.len())].to_vec() } else { der[der.len() - 32..].to_vec() };
-    let reversed: Vec<u8> = tail.iter().rev().copied().collect();
-    let middle = base64.len() / 2;
-    let text = base64.as_bytes()[middle.saturating_sub(16)..][..32.min(base64.len())].to_vec();
-    Ok(vec![tail, reversed, text].into_iter().filter(|part| part.len() >= 32).collect())
+    let encode = ["pkcs8", "-topk8", "-nocrypt", "-outform", "DER", "-in"];
+    run(Command::new("openssl").args(encode).arg(&key).arg("-out").arg(&der))?;
+    let bytes = fs::read(&der).expect("openssl wrote it");
+    let start = match place {
+        SecretAt::End => bytes.len().checked_sub(LENGTH),
+        SecretAt::Byte(start) => Some(*start),
+    };
+    let secret = start.and_then(|start| bytes.get(start..start + LENGTH)).expect("a key is longer").to_vec();
+    let pem = fs::read_to_string(&key).expect("openssl wrote it");
+    let text: Vec<u8> = pem.lines().filter(|line| !line.starts_with('-')).flat_map(str::bytes).collect();
+    let middle = text.len() / 2 - LENGTH / 2;
+    let reversed = secret.iter().rev().copied().collect();
+    Ok(vec![secret, reversed, text[middle..middle + LENGTH].to_vec()])
 }
 
 #[test]
 fn me_1_nothing_of_apaches_memory_is_in_a_worker() {
     let (mut setup, _, _) = need!(two_sites("threads=1"));
-    let mut needles = Vec::new();
-    for (name, algorithm) in [
-        ("rsa", vec!["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
-        ("ec", vec!["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
-        ("ed25519", vec!["-algorithm", "ED25519"]),
-    ] {
-        needles.extend(need!(tls_key(setup.root(), name, &algorithm)));
+    let mut kinds = Vec::new();
+    for (name, algorithm, place) in &KEYS {
+        kinds.push((*name, need!(tls_key(setup.root(), name, algorithm, place))));
         let host = format!(
             "<VirtualHost 127.0.0.2:@PORT@>\nServerName {name}.test\nSSLEngine On\nSSLCertificateFile @ROOT@/{name}.crt\n\
              SSLCertificateKeyFile @ROOT@/{name}.key\n</VirtualHost>"
         );
         setup = setup.config(&host);
     }
+    let mut secrets = Vec::new();
     for number in 0..3 {
         let secret =
             run(Command::new("openssl").args(["rand", "-hex", "24"])).expect("openssl worked before");
         setup =
             setup.config(&format!("<Location /b>\nSetEnv SECRET_{number} {}\n</Location>", secret.trim()));
-        needles.push(secret.trim().as_bytes().to_vec());
+        secrets.push(secret.trim().as_bytes().to_vec());
     }
+    kinds.push(("SetEnv", secrets));
     let apache = setup
         .modules(&["ssl", "socache_shmcb"])
         .config("Listen 127.0.0.2:@PORT@")
         .expect_log("ssl:warn|AH0")
         .start();
-    let needles = any_of(&needles);
-    let in_parent = found_in(apache.parent(), &needles);
-    assert!(in_parent.len() >= 4, "the test wants Apache to hold its secrets: {:?}", in_parent.values());
+    let needles: Vec<Vec<u8>> = kinds.iter().flat_map(|(_, needles)| needles.clone()).collect();
+    let expression = any_of(&needles);
+    let in_parent = found_in(apache.parent(), &expression);
+    for (name, needles) in &kinds {
+        let held = needles.iter().any(|needle| in_parent.contains_key(needle));
+        assert!(held, "the test wants Apache to hold its {name} secret: {:?}", in_parent.values());
+    }
     for process in [apache.worker_of("/a"), apache.wait_supervisor()] {
-        let found = found_in(&process, &needles);
+        let found = found_in(&process, &expression);
         assert!(found.is_empty(), "{process:?} holds {:?}", found.values());
     }
     apache.finish();
@@ -133,21 +155,44 @@ fn me_3_every_process_has_its_own_layout() {
     apache.finish();
 }
 
-/// The average PSS in KiB of Apache's children after they served some requests for a file.
-fn child_pss(setup: Setup) -> u64 {
-    let apache = setup.mpm(Mpm::Prefork).file("www/static.txt", "x").start();
-    for _ in 0..40 {
-        apache.get("/static.txt").expect_status(200);
-    }
-    let children: Vec<u64> = apache.children().iter().filter_map(Process::pss_kib).collect();
+/// The average PSS in KiB of Apache's children after they served requests for a file and, with the module, for an application.
+fn child_pss(setup: Setup, with_module: bool) -> u64 {
+    let apache = setup.file("www/static.txt", "x").start();
+    let mut seen = BTreeSet::new();
+    let measured = |seen: &BTreeSet<String>| -> Vec<Process> {
+        let mut children = apache.children();
+        children.retain(|child| !with_module || seen.contains(&child.pid.to_string()));
+        children
+    };
+    wait_until(LIMIT, "half of the children have served", || {
+        for _ in 0..40 {
+            apache.get("/static.txt").expect_status(200);
+            if with_module {
+                let child = apache.eval("/eval", "result = environ['mod_wsgi.server_pid']");
+                seen.insert(child.as_str().expect("a process id").to_owned());
+            }
+        }
+        2 * measured(&seen).len() >= apache.children().len()
+    });
+    let children: Vec<u64> = measured(&seen).iter().filter_map(Process::pss_kib).collect();
     let average = children.iter().sum::<u64>() / children.len().max(1) as u64;
     apache.finish();
     average
 }
 
+fn child_growth(mpm: Mpm) -> Result<(), String> {
+    let with = child_pss(ours()?.mpm(mpm).one_daemon("threads=2").fixture("eval"), true);
+    let without = child_pss(Setup::with(None).mpm(mpm), false);
+    assert!(with <= without + 1024, "{mpm:?}: with the module {with} KiB, without {without} KiB");
+    Ok(())
+}
+
 #[test]
-fn a_child_of_apache_grows_by_at_most_one_megabyte() {
-    let with = child_pss(need!(ours()).one_daemon("threads=2").fixture("hello"));
-    let without = child_pss(Setup::with(None));
-    assert!(with <= without + 1024, "with the module {with} KiB, without {without} KiB");
+fn a_serving_child_of_mpm_event_grows_by_at_most_one_megabyte() {
+    need!(child_growth(Mpm::Event));
+}
+
+#[test]
+fn a_serving_child_of_mpm_prefork_grows_by_at_most_one_megabyte() {
+    need!(child_growth(Mpm::Prefork));
 }

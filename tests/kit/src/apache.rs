@@ -173,6 +173,11 @@ impl Apache {
         found
     }
 
+    /// How many connections to the workers' sockets exist, accepted or waiting to be.
+    pub fn connections_to_workers(&self) -> usize {
+        self.supervisor().map_or(0, |supervisor| proc::connections_to(&supervisor))
+    }
+
     /// Everything in the run folder that belongs to us: not Apache's pid file.
     pub(crate) fn run_files(&self) -> Vec<PathBuf> {
         let mut found: Vec<PathBuf> = fs::read_dir(self.root().join("run"))

@@ -39,7 +39,7 @@ impl Baseline {
         });
         assert!(as_before, "descriptors changed: {}", differences(&self.fds, &now));
         let (files, listeners) =
-            (apache.sockets(), apache.supervisor().map_or(0, |root| listeners_of(&root)));
+            (apache.sockets(), apache.supervisor().map_or(0, |root| proc::unix_listeners(&root).len()));
         assert_eq!(listeners, files.len(), "the supervisor's listeners against the files {files:?}");
         let mut zombies = Vec::new();
         let none = holds_within(LIMIT, || {
@@ -96,17 +96,4 @@ fn shared_memory() -> BTreeSet<String> {
     let entries =
         fs::read_dir("/dev/shm").map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
     entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-}
-
-/// How many Unix sockets that accept connections (`__SO_ACCEPTCON`, proc_net(5)) a process holds. Their paths are those of the
-/// bind and tell nothing about a file that was moved since.
-fn listeners_of(process: &Process) -> usize {
-    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let listening: BTreeSet<String> = text
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .filter(|fields| fields.get(3) == Some(&"00010000"))
-        .filter_map(|fields| fields.get(6).map(|inode| format!("socket:[{inode}]")))
-        .collect();
-    process.fds().values().filter(|target| listening.contains(*target)).count()
 }

@@ -134,6 +134,32 @@ impl Process {
     }
 }
 
+/// The Unix sockets of the machine, each line of `/proc/net/unix` in its fields: flags are the fourth, the inode is the seventh,
+/// then comes the path (proc_net(5)).
+fn unix_sockets() -> Vec<Vec<String>> {
+    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// The Unix sockets that a process holds and that accept connections (`__SO_ACCEPTCON`), each with its path: the one of the bind,
+/// which tells nothing about a file that was moved since.
+pub fn unix_listeners(process: &Process) -> Vec<String> {
+    let held = process.fds();
+    let listening = unix_sockets().into_iter().filter(|fields| fields.get(3).is_some_and(|f| f == "00010000"));
+    let mine = listening.filter(|fields| {
+        fields.get(6).is_some_and(|inode| held.values().any(|target| *target == format!("socket:[{inode}]")))
+    });
+    mine.map(|fields| fields.get(7).cloned().unwrap_or_default()).collect()
+}
+
+/// How many connections have been made to the Unix listeners of a process: what is accepted and what waits for it has the path
+/// of the listener.
+pub fn connections_to(process: &Process) -> usize {
+    let listeners = unix_listeners(process);
+    let connections = unix_sockets().into_iter().filter(|fields| fields.get(3).is_none_or(|f| f != "00010000"));
+    connections.filter(|fields| fields.get(7).is_some_and(|path| listeners.contains(path))).count()
+}
+
 /// A field of a status file: of a process or of one of its threads.
 pub fn status(path: &str, field: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;

@@ -239,7 +239,7 @@ impl Setup {
     }
 
     /// What `apache2 -t` says to this configuration.
-    pub fn check(self) -> Check {
+    pub fn check(&self) -> Check {
         self.write_config(1);
         self.hand_over();
         let output = self.command(&["-t"]).output().expect("apache2 can be executed");

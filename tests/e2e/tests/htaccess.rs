@@ -1,0 +1,70 @@
+//! What the author of an `.htaccess` file can and cannot reach: EN-5.
+
+use crate::two_sites;
+use kit::{Apache, Setup, need};
+
+/// Site B: its script behind `/site`, with a process group that the variable SITE names. `b` reads `.htaccess` from where the script
+/// lies; `server` goes to the server's level, where site B has no say.
+fn site_b(setup: Setup, server: &str, htaccess: &str) -> Setup {
+    let setup = setup.file("site/b/eval.wsgi", &kit::fixture("eval.wsgi")).file("site/b/.htaccess", htaccess);
+    setup.config(&format!(
+        "{server}\nWSGIScriptAlias /site @SITE@/b/eval.wsgi process-group=%{{ENV:SITE}}\n\
+         <Directory @SITE@/b>\nAllowOverride All\n</Directory>"
+    ))
+}
+
+fn uid(apache: &Apache, target: &str) -> u64 {
+    apache.eval(target, "import os; result = os.getuid()").as_u64().expect("it answers with a number")
+}
+
+#[test]
+fn en_5_htaccess_cannot_choose_a_process_group() {
+    let attempts = [
+        "SetEnv SITE a",
+        "SetEnvIf Request_URI . SITE=a",
+        "RewriteEngine On\nRewriteRule . - [E=SITE:a]",
+        // The second request takes the first one's variables along, with REDIRECT_ in front.
+        "RewriteEngine On\nRewriteCond %{ENV:REDIRECT_STATUS} =\"\"\nRewriteRule . /site [E=SITE:a,L]",
+        "SetEnv SITE a\nDirectoryIndex /site",
+    ];
+    for htaccess in attempts {
+        for server in ["", "SetEnvIf Request_URI ^/site SITE=b", "SetEnv SITE b"] {
+            let (setup, ..) = need!(two_sites("threads=2"));
+            let apache = site_b(setup, server, htaccess).start();
+            apache.expect_log("WSGI1311|WSGI0151");
+            let response = apache.post("/site", "import os; result = os.getuid()");
+            let uid_of_a = uid(&apache, "/a");
+            let served = response.status == 200;
+            assert!(
+                response.status == 500 || (served && response.json().as_u64() != Some(uid_of_a)),
+                "{htaccess} with {server}: {} {}",
+                response.status,
+                response.text()
+            );
+            apache.finish();
+        }
+    }
+}
+
+#[test]
+fn en_5_the_administrator_chooses_with_variables() {
+    let rules = [
+        "SetEnvIf Request_URI ^/site SITE=b",
+        "RewriteEngine On\nRewriteRule ^/site - [E=SITE:b]",
+        "RewriteEngine On\nRewriteRule ^/other$ /site [PT,E=SITE:b]\nRewriteRule ^/site - [E=SITE:b]",
+    ];
+    for server in rules {
+        let (setup, _, b) = need!(two_sites("threads=2"));
+        // An .htaccess file that has other things to do.
+        let apache = site_b(setup, server, "SetEnv COLOUR green\n").start();
+        assert_eq!(uid(&apache, "/site"), u64::from(b.uid), "{server}");
+        apache.finish();
+    }
+    // SetEnv comes late, which matters only where an .htaccess file has a say.
+    let (setup, _, b) = need!(two_sites("threads=2"));
+    let setup = site_b(setup, "SetEnv SITE b", "");
+    std::fs::remove_file(setup.root().join("site/b/.htaccess")).expect("the file is ours");
+    let apache = setup.start();
+    assert_eq!(uid(&apache, "/site"), u64::from(b.uid));
+    apache.finish();
+}
