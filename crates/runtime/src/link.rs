@@ -10,7 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, shutdown};
 use unix::clock::later;
 use unix::descriptors;
 use unix::stream::{Interest, wait};
-use wire::{Body, FrameHeader, HEADER_LEN, Kind, Request, Split, split};
+use wire::{Body, HEADER_LEN, Kind, Request, Split, split};
 
 /// Why a connection cannot be used any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -141,15 +141,13 @@ impl Link {
         if self.peek(&mut header) != HEADER_LEN {
             return LastLook::Nothing;
         }
-        let Ok(FrameHeader { kind: Kind::Request, length }) = FrameHeader::parse(header) else {
-            return LastLook::Nothing;
-        };
-        let mut frame = vec![0; HEADER_LEN + length as usize];
+        let Ok(Split::Need(length)) = split(&header) else { return LastLook::Nothing };
+        let mut frame = vec![0; length];
         if self.peek(&mut frame) != frame.len() {
             return LastLook::Nothing;
         }
         match split(&frame) {
-            Ok(Split::Frame { payload, .. }) => match Request::decode(payload) {
+            Ok(Split::Frame { kind: Kind::Request, payload, .. }) => match Request::decode(payload) {
                 Ok(Request { body: Body::Stream(_), .. }) => LastLook::Nothing,
                 _ => LastLook::Request,
             },

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use gateway::{BodyError, Exchange, Level, ResponseHead, WriteError};
 use unix::files::readable_size;
-use wire::frame::put_empty;
+use wire::frame::{self, put_empty};
 use wire::response::{data_frames, put_fail, put_head, put_log};
-use wire::{FilePart, FrameHeader, Kind, LogLevel, RequestOrder};
+use wire::{FilePart, Kind, LogLevel, RequestOrder};
 
 use crate::link::{Link, LinkError};
 use crate::upload::Upload;
@@ -109,7 +109,7 @@ impl Reply {
     fn block(&mut self, block: &[u8], last: bool) -> Result<(), WriteError> {
         self.ready()?;
         self.phase = if last { Phase::Closed } else { Phase::Open };
-        let end = FrameHeader { kind: Kind::End, length: 0 }.to_bytes();
+        let end = frame::empty(Kind::End);
         let end = if last { &end[..] } else { &[] };
         if block.is_empty() {
             return self.send(&[], end);

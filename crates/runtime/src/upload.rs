@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gateway::BodyError;
 use rustix::io::{pread, retry_on_intr};
-use wire::{FrameHeader, HEADER_LEN, Kind, RequestOrder};
+use wire::{FrameHeader, HEADER_LEN, Kind, RequestOrder, frame};
 
 use crate::link::{Link, LinkError, after};
 
@@ -98,7 +98,7 @@ impl Stream {
     ) -> Result<usize, BodyError> {
         if !self.asked {
             self.asked = true;
-            let ask = FrameHeader { kind: Kind::WantBody, length: 0 }.to_bytes();
+            let ask = frame::empty(Kind::WantBody);
             link.send(&mut [IoSlice::new(&ask)], &[], silence).map_err(body_error)?;
         }
         loop {
@@ -141,10 +141,12 @@ impl Stream {
         order: &mut RequestOrder,
         silence: Duration,
     ) -> Result<(), BodyError> {
+        let broken =
+            |error: wire::WireError| BodyError::Failed(format!("The request body is broken: {error}"));
         let header = loop {
             let waiting = self.pending.get(self.at..).unwrap_or_default();
-            if let Some(header) = waiting.first_chunk::<HEADER_LEN>() {
-                break *header;
+            if let Some(header) = FrameHeader::at_front(waiting).map_err(broken)? {
+                break header;
             }
             self.pending.drain(..self.at.min(self.pending.len()));
             self.at = 0;
@@ -153,9 +155,6 @@ impl Stream {
             let count = receive(link, &mut piece, deadline)?;
             self.pending.extend_from_slice(piece.get(..count).unwrap_or_default());
         };
-        let broken =
-            |error: wire::WireError| BodyError::Failed(format!("The request body is broken: {error}"));
-        let header = FrameHeader::parse(header).map_err(broken)?;
         order.accept(header.kind, false).map_err(broken)?;
         self.at += HEADER_LEN;
         match header.kind {

@@ -130,6 +130,14 @@ impl FrameHeader {
         Ok(Self { kind, length })
     }
 
+    /// The header at the front of `buffer`; `None` when that holds less than one.
+    ///
+    /// # Errors
+    /// As [`FrameHeader::parse`].
+    pub fn at_front(buffer: &[u8]) -> Result<Option<Self>, WireError> {
+        buffer.first_chunk().map(|header| Self::parse(*header)).transpose()
+    }
+
     /// The bytes of a header.
     #[must_use]
     pub fn to_bytes(self) -> [u8; HEADER_LEN] {
@@ -159,20 +167,23 @@ pub enum Split<'a> {
 /// # Errors
 /// As [`FrameHeader::parse`].
 pub fn split(buffer: &[u8]) -> Result<Split<'_>, WireError> {
-    let Some((header, rest)) = buffer.split_first_chunk::<HEADER_LEN>() else {
-        return Ok(Split::Need(HEADER_LEN));
-    };
-    let header = FrameHeader::parse(*header)?;
-    let length = header.length as usize;
-    match rest.get(..length) {
-        Some(payload) => Ok(Split::Frame { kind: header.kind, payload, consumed: HEADER_LEN + length }),
-        None => Ok(Split::Need(HEADER_LEN + length)),
+    let Some(header) = FrameHeader::at_front(buffer)? else { return Ok(Split::Need(HEADER_LEN)) };
+    let consumed = HEADER_LEN + header.length as usize;
+    match buffer.get(HEADER_LEN..consumed) {
+        Some(payload) => Ok(Split::Frame { kind: header.kind, payload, consumed }),
+        None => Ok(Split::Need(consumed)),
     }
+}
+
+/// An empty frame of `kind`.
+#[must_use]
+pub fn empty(kind: Kind) -> [u8; HEADER_LEN] {
+    FrameHeader { kind, length: 0 }.to_bytes()
 }
 
 /// Appends an empty frame of `kind`.
 pub fn put_empty(kind: Kind, out: &mut Vec<u8>) {
-    out.extend_from_slice(&FrameHeader { kind, length: 0 }.to_bytes());
+    out.extend_from_slice(&empty(kind));
 }
 
 /// Starts a frame whose length is not known yet; [`close`] completes it.

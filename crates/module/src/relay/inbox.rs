@@ -101,11 +101,9 @@ impl Inbox {
             self.data_left -= count;
             return Ok((count > 0).then_some(Item::Data(place)));
         }
-        let Some(header) = self.buffer.get(self.parsed..self.filled).and_then(<[u8]>::first_chunk) else {
-            return Ok(None);
-        };
-        let FrameHeader { kind, length } = FrameHeader::parse(*header)?;
-        let length = length as usize;
+        let received = self.buffer.get(self.parsed..self.filled).unwrap_or_default();
+        let Some(header) = FrameHeader::at_front(received)? else { return Ok(None) };
+        let (kind, length) = (header.kind, header.length as usize);
         let start = self.parsed + HEADER_LEN;
         if kind == Kind::Data {
             self.parsed = start;

@@ -4,6 +4,7 @@
 mod common;
 mod corpus;
 mod hostile_lengths;
+mod one_parser;
 mod order;
 mod round_trip;
 #[path = "../../../../fuzz/src/session.rs"]
