@@ -34,10 +34,10 @@ pub const PYTHON_DEV: Package = Package { name: "python3-dev", sign: Sign::Dpkg 
 pub const STRACE: Package = Package { name: "strace", sign: Sign::Program("strace") };
 /// Points a copied Python at its own shared library, in the tests.
 pub const PATCHELF: Package = Package { name: "patchelf", sign: Sign::Program("patchelf") };
-/// Makes keys and certificates, in the tests of memory.
+/// Makes keys and certificates, in the tests of memory and of TLS.
 pub const OPENSSL: Package = Package { name: "openssl", sign: Sign::Program("openssl") };
-/// Shows bytes, in the same tests.
-pub const XXD: Package = Package { name: "xxd", sign: Sign::Program("xxd") };
+/// Speaks TLS, in a test.
+pub const CURL: Package = Package { name: "curl", sign: Sign::Program("curl") };
 /// Speaks HTTP/2, in a test.
 pub const NGHTTP: Package = Package { name: "nghttp2-client", sign: Sign::Program("nghttp") };
 /// Makes load.

@@ -55,10 +55,10 @@ impl Runner<'_> {
 /// Runs the steps; fails when one of them failed.
 pub fn run(args: &Args) -> Result<()> {
     use packages::{
-        APACHE, APACHE_DEV, COMPILER, CXX, NGHTTP, OPENSSL, PATCHELF, PYTHON_DEV, STRACE, VENV, XXD,
+        APACHE, APACHE_DEV, COMPILER, CURL, CXX, NGHTTP, OPENSSL, PATCHELF, PYTHON_DEV, STRACE, VENV,
     };
     let build = [&COMPILER, &CXX, &APACHE, &APACHE_DEV, &PYTHON_DEV, &VENV];
-    packages::need(&[&build[..], &[&STRACE, &PATCHELF, &OPENSSL, &XXD, &NGHTTP]].concat())?;
+    packages::need(&[&build[..], &[&STRACE, &PATCHELF, &OPENSSL, &CURL, &NGHTTP]].concat())?;
     let workspace = Workspace::find()?;
     let tests = workspace.root.join("tests");
     let skips = skip_file(&workspace)?;
