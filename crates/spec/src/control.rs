@@ -53,6 +53,8 @@ pub enum FromSupervisor {
         /// A sentence for the error log.
         reason: String,
     },
+    /// It was told to stop by somebody else and takes no definitions any more: another one is needed.
+    Stopping,
 }
 
 /// Something that `wsgi-supervisor --check` has found: a line of its output as JSON.

@@ -66,7 +66,7 @@ codes! {
     /// Output of workers was lost.
     LogDropped = 1007, Warn, "The error log did not take lines fast enough; see to the program behind ErrorLog.";
     /// A worker sent bytes that are no report.
-    BadReport = 1008, Warn, "Something in the application writes to descriptors it did not open.";
+    BadReport = 1008, Error, "It is terminated. Something in the application writes to descriptors it did not open.";
     /// Definitions could not be taken.
     Refused = 1009, Error, "The former definitions stay in force.";
     /// A group runs with new privileges allowed.
@@ -79,6 +79,12 @@ codes! {
     Broken = 1013, Error, "All workers are told to stop.";
     /// The supervisor cannot start.
     CannotStart = 1014, Error, "";
+    /// Workers print more than is logged.
+    Flood = 1015, Warn, "The log takes 2000 lines of a process group in a second, and two empty lines in a row; let the application log less, or to a file of its own.";
+    /// A worker runs on without its status pipe.
+    Lost = 1016, Error, "It is terminated. Either it has executed another program (os.exec*), or something in the application closes descriptors it did not open.";
+    /// Another process than httpd's parent has written to the control channel.
+    Foreign = 1017, Error, "Nothing of it was obeyed. Find out what that process is: it was started by a module of Apache and holds descriptors of its parent.";
 }
 
 #[cfg(test)]

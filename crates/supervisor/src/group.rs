@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use spec::worker::Report;
+use unix::clock::later;
 
 use crate::backoff::{BackOff, HEALTHY_AFTER};
-use crate::life::{Life, Limits, Order, Phase, later};
+use crate::life::{Life, Limits, Order, Phase};
 
 /// Names a worker process for as long as the supervisor lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +36,8 @@ pub enum Note {
     RollOverLate,
     /// Killed, as it did not stop in time.
     Overdue(WorkerId),
+    /// Terminated, as it runs on without its status pipe.
+    Lost(WorkerId),
 }
 
 /// A worker's end, for the log.
@@ -162,6 +165,20 @@ impl Group {
         self.promote(now)
     }
 
+    /// A worker has closed its status pipe: it ends now, or is terminated soon.
+    pub fn silent(&mut self, id: WorkerId, now: Instant) {
+        if let Some(member) = self.member(id) {
+            member.life.silence(now);
+        }
+    }
+
+    /// A worker is not to be trusted any more: it is terminated at once.
+    pub fn give_up(&mut self, id: WorkerId, now: Instant) -> Option<Action> {
+        let patience = self.limits.shutdown;
+        let order = self.member(id)?.life.terminate(now, patience)?;
+        Some(Action::Order(id, order))
+    }
+
     /// A worker's process has ended. `None`: not one of this group.
     pub fn ended(&mut self, id: WorkerId, now: Instant, chance: u32) -> Option<Ended> {
         let end = |life: &Life, restart| Ended {
@@ -189,10 +206,12 @@ impl Group {
             _ => None,
         });
         for member in running.chain(&mut self.former) {
-            let before = member.life.phase();
+            let (before, lost) = (member.life.phase(), member.life.is_lost(now));
             let Some(order) = member.life.tick(now) else { continue };
             if let Phase::Stopping { .. } = before {
                 actions.push(Action::Note(Note::Overdue(member.id)));
+            } else if lost {
+                actions.push(Action::Note(Note::Lost(member.id)));
             }
             actions.push(Action::Order(member.id, order));
         }
@@ -253,6 +272,14 @@ impl Group {
                 self.former.push(member);
             }
         }
+    }
+
+    fn member(&mut self, id: WorkerId) -> Option<&mut Member> {
+        let running = self.slots.iter_mut().filter_map(|slot| match &mut slot.lane {
+            Lane::Running(member) => Some(member),
+            _ => None,
+        });
+        running.chain(&mut self.former).find(|member| member.id == id)
     }
 
     fn slot(&mut self, number: u32) -> Option<&mut Slot> {

@@ -3,6 +3,10 @@
 use std::time::{Duration, Instant};
 
 use spec::worker::Report;
+use unix::clock::later;
+
+/// A worker that closes its status pipe is about to end; after this time it is not, but has become something else.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// What is to be done to a worker process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +75,8 @@ pub struct Life {
     limits: Limits,
     started: Instant,
     was_ready: bool,
+    /// Until when it must have ended, once its status pipe is closed.
+    silent: Option<Instant>,
 }
 
 impl Life {
@@ -78,7 +84,7 @@ impl Life {
     #[must_use]
     pub fn new(now: Instant, limits: Limits) -> Self {
         let phase = Phase::Starting { until: later(now, limits.start) };
-        Self { phase, limits, started: now, was_ready: false }
+        Self { phase, limits, started: now, was_ready: false, silent: None }
     }
 
     /// Where it is.
@@ -144,8 +150,23 @@ impl Life {
         }
     }
 
+    /// It has closed its status pipe.
+    pub fn silence(&mut self, now: Instant) {
+        self.silent.get_or_insert(later(now, SILENCE));
+    }
+
+    /// Whether it is due to be terminated because it runs on without its status pipe.
+    #[must_use]
+    pub fn is_lost(&self, now: Instant) -> bool {
+        let serves = matches!(self.phase, Phase::Starting { .. } | Phase::Ready | Phase::Draining { .. });
+        serves && self.silent.is_some_and(|until| until <= now)
+    }
+
     /// What is due by now.
     pub fn tick(&mut self, now: Instant) -> Option<Order> {
+        if self.is_lost(now) {
+            return self.terminate(now, self.limits.shutdown);
+        }
         match self.phase {
             Phase::Starting { until } | Phase::Stopping { until } if until <= now => {
                 self.phase = Phase::Killed;
@@ -160,17 +181,14 @@ impl Life {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Starting { until } | Phase::Draining { until } | Phase::Stopping { until } => Some(until),
-            Phase::Ready | Phase::Killed => None,
+            Phase::Starting { until } | Phase::Draining { until } => {
+                Some(self.silent.unwrap_or(until).min(until))
+            }
+            Phase::Stopping { until } => Some(until),
+            Phase::Ready => self.silent,
+            Phase::Killed => None,
         }
     }
-}
-
-/// `now + duration`, which cannot overflow: the far future is as good as never.
-#[must_use]
-pub fn later(now: Instant, duration: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(10 * 365 * 86_400);
-    now.checked_add(duration.min(FAR)).unwrap_or(now)
 }
 
 #[cfg(test)]
@@ -231,6 +249,19 @@ mod tests {
             life.report(report, now);
             assert_eq!(life, before);
         }
+    }
+
+    #[test]
+    fn ki_6_a_worker_that_runs_on_without_its_status_pipe_is_terminated() {
+        let now = Instant::now();
+        let mut life = ready(now);
+        life.silence(now);
+        assert_eq!(life.deadline(), Some(now + SILENCE));
+        assert_eq!((life.tick(now), life.is_lost(now)), (None, false));
+        assert!(life.is_lost(now + SILENCE));
+        assert_eq!(life.tick(now + SILENCE), Some(Order::Terminate));
+        assert_eq!((life.tick(now + SILENCE), life.is_lost(now + SILENCE)), (None, false));
+        assert_eq!(life.tick(now + SILENCE + LIMITS.shutdown), Some(Order::Kill));
     }
 
     #[test]

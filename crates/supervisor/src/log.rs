@@ -1,24 +1,17 @@
 //! Writing lines to Apache's error logs as httpd's default `ErrorLogFormat` does, without ever waiting for the log.
 //! What is worth a line is the caller's decision.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::FileType;
-
 use crate::codes::{Code, Level};
+use crate::sink::Sink;
 use crate::text;
-
-/// A write of this size to a pipe that poll(2) calls writable is atomic and does not block (pipe(7)).
-const PIPE_RECORD: usize = 4096;
-const FILE_RECORD: usize = 10 * 1024;
 
 /// An error log, and what it did not take.
 #[derive(Debug)]
 pub struct Log {
-    file: OwnedFd,
-    record: usize,
+    sink: Sink,
     dropped: u64,
 }
 
@@ -26,8 +19,7 @@ impl Log {
     /// Writes to this file, pipe or terminal.
     #[must_use]
     pub fn new(file: OwnedFd) -> Self {
-        let regular = rustix::fs::fstat(&file).is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_file());
-        Self { file, record: if regular { FILE_RECORD } else { PIPE_RECORD }, dropped: 0 }
+        Self { sink: Sink::new(file), dropped: 0 }
     }
 
     /// Goes on in another file, after a rotation of logs.
@@ -40,8 +32,8 @@ impl Log {
     /// library) belongs into the log, and a log that was rotated away must not be held open.
     pub fn take_standard_streams(&self) {
         // It fails for no open descriptor; the streams stay as they are then.
-        let _same = rustix::stdio::dup2_stdout(&self.file);
-        let _same = rustix::stdio::dup2_stderr(&self.file);
+        let _same = rustix::stdio::dup2_stdout(&self.sink);
+        let _same = rustix::stdio::dup2_stderr(&self.sink);
     }
 
     /// A coded line of the supervisor's own.
@@ -50,20 +42,42 @@ impl Log {
         let space = if advice.is_empty() { "" } else { " " };
         let line = format!("WSGI{number:04}: {facts}{space}{advice}");
         let prefix = prefix(code.level(), std::process::id().cast_signed(), None);
-        self.write(&prefix, &text::escaped(line.as_bytes()));
+        self.write(&prefix, std::iter::once(text::escaped(line.as_bytes())));
     }
 
-    /// A line that a worker of a group has printed.
-    pub fn relay(&mut self, group: &str, pid: i32, line: &[u8]) {
-        self.write(&prefix(Level::Error, pid, Some(group)), &text::escaped(line));
+    /// Lines that a worker of a group has printed, each with its end.
+    pub fn relay(&mut self, group: &str, pid: i32, lines: &[u8]) {
+        if !lines.is_empty() {
+            let lines = lines.strip_suffix(b"\n").unwrap_or(lines).split(|byte| *byte == b'\n');
+            self.write(&prefix(Level::Error, pid, Some(group)), lines.map(text::escaped));
+        }
     }
 
-    fn write(&mut self, prefix: &str, text: &str) {
-        let room = self.record.saturating_sub(prefix.len() + 1).max(64);
-        for piece in text::pieces(text, room) {
+    /// Writes lines with the same beginning, as many at once as the log takes whole.
+    fn write(&mut self, prefix: &str, lines: impl Iterator<Item = String>) {
+        let room = self.sink.longest_line().saturating_sub(prefix.len() + 1).max(64);
+        let (mut record, mut count) = (String::new(), 0);
+        for line in lines {
+            for piece in text::pieces(&line, room) {
+                if record.len() + prefix.len() + piece.len() + 1 > self.sink.longest_record() {
+                    self.put_lines(&record, count);
+                    record.clear();
+                    count = 0;
+                }
+                record.push_str(prefix);
+                record.push_str(piece);
+                record.push('\n');
+                count += 1;
+            }
+        }
+        self.put_lines(&record, count);
+    }
+
+    fn put_lines(&mut self, record: &str, count: u64) {
+        if count > 0 {
             self.report_loss();
-            if !self.put(format!("{prefix}{piece}\n").as_bytes()) {
-                self.dropped = self.dropped.saturating_add(1);
+            if !self.sink.put(record.as_bytes()) {
+                self.dropped = self.dropped.saturating_add(count);
             }
         }
     }
@@ -77,20 +91,9 @@ impl Log {
         let prefix = prefix(code.level(), std::process::id().cast_signed(), None);
         let facts = format!("{} lines were lost.", self.dropped);
         let line = format!("{prefix}WSGI{:04}: {facts} {}\n", code.number(), code.advice());
-        if self.put(line.as_bytes()) {
+        if self.sink.put(line.as_bytes()) {
             self.dropped = 0;
         }
-    }
-
-    /// One write; false when the log cannot take it now.
-    fn put(&self, record: &[u8]) -> bool {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut ready = [PollFd::new(&self.file, PollFlags::OUT)];
-        let writable = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0)
-            && ready.iter().all(|fd| fd.revents().contains(PollFlags::OUT));
-        writable
-            && rustix::io::retry_on_intr(|| rustix::io::write(self.file.as_fd(), record))
-                .is_ok_and(|count| count == record.len())
     }
 }
 
@@ -131,7 +134,7 @@ mod tests {
     fn lines_look_like_httpds() {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut log = Log::new(writer.into());
-        log.relay("a\nb", 42, b"hello\x1b");
+        log.relay("a\nb", 42, b"hello\x1b\n");
         drop(log);
         let mut text = String::new();
         std::io::BufReader::new(reader).read_to_string(&mut text).unwrap();
@@ -150,7 +153,7 @@ mod tests {
         assert!(log.dropped > 0);
         let mut space = vec![0; 1 << 20];
         rustix::io::read(&reader, &mut space).unwrap();
-        log.relay("g", 1, b"again");
+        log.relay("g", 1, b"again\n");
         let count = rustix::io::read(&reader, &mut space).unwrap();
         let text = String::from_utf8_lossy(&space[..count]).into_owned();
         assert!(text.contains("WSGI1007") && text.contains("again"), "{text}");

@@ -57,6 +57,8 @@ pub enum StartError {
 pub struct Started {
     /// Control channel.
     pub channel: OwnedFd,
+    /// Who made it: httpd's parent.
+    pub parent_pid: i32,
     /// pidfd of httpd's parent.
     pub parent: OwnedFd,
     /// SIGTERM and SIGINT.
@@ -74,9 +76,7 @@ pub struct Started {
 pub fn start() -> Result<Started, StartError> {
     let system = |action| move |error: std::io::Error| StartError::System { action, error };
     let channel = unix::process::inherited(CHANNEL).map_err(|_| StartError::ByHand)?;
-    if rustix::net::sockopt::socket_peercred(&channel).is_err() {
-        return Err(StartError::ByHand);
-    }
+    let parent_pid = unix::peer::of(&channel).map_err(|_| StartError::ByHand)?.pid;
     // Whatever else was open belongs to httpd. The channel moves back to its number, below all that is closed.
     let channel = only_descriptor(channel).map_err(system("close inherited descriptors"))?;
     unix::process::reset_signals().map_err(system("reset signals"))?;
@@ -95,7 +95,8 @@ pub fn start() -> Result<Started, StartError> {
     let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
     let open_files = raise_open_files();
     let signals = stop_signals().map_err(|error| system("watch signals")(error.into()))?;
-    Ok(Started { channel, parent, signals, inherited: Inherited { umask, open_files }, log: Log::new(log) })
+    let (inherited, log) = (Inherited { umask, open_files }, Log::new(log));
+    Ok(Started { channel, parent_pid, parent, signals, inherited, log })
 }
 
 /// Limits and mask as they are, for `--check`, which changes nothing.

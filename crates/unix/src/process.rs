@@ -106,6 +106,20 @@ pub fn fork(descriptors: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> Result
     }
 }
 
+/// Has `handler` run in every process that is forked from this one and from those (pthread_atfork(3)). It may run in a copy of a
+/// process with several threads: it must take no lock and no memory. When the handler's library is unloaded, glibc forgets it
+/// (the call is bound to the library that makes it), and musl unloads nothing.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn on_fork_in_child(handler: extern "C" fn()) -> Result<()> {
+    // SAFETY: the handler is a function of this library, which is called only while it is loaded, as said above.
+    match unsafe { libc::pthread_atfork(None, None, Some(handler)) } {
+        0 => Ok(()),
+        error => Err(Error::from_raw_os_error(error)),
+    }
+}
+
 /// Number of threads of this process: the link count of its task directory (proc(5)).
 pub(crate) fn threads() -> Result<u64> {
     use std::os::unix::fs::MetadataExt;
@@ -225,5 +239,33 @@ pub fn signal_name(number: i32) -> String {
     match nix::sys::signal::Signal::try_from(number) {
         Ok(signal) => signal.as_str().to_owned(),
         Err(_) => format!("signal {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::sync::atomic::{AtomicI32, Ordering};
+
+    use super::*;
+
+    static TOLD: AtomicI32 = AtomicI32::new(-1);
+
+    extern "C" fn tell() {
+        // SAFETY: write(2) with one byte that lives; a number that is not open is refused.
+        unsafe { libc::write(TOLD.load(Ordering::Relaxed), b"x".as_ptr().cast(), 1) };
+    }
+
+    #[test]
+    fn sk_5_every_forked_process_runs_the_handler() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        TOLD.store(writer.as_raw_fd(), Ordering::Relaxed);
+        on_fork_in_child(tell).unwrap();
+        let mut command = std::process::Command::new("true");
+        // SAFETY: it does nothing; it makes the command be started by fork(2) rather than by posix_spawn(3).
+        unsafe { command.pre_exec(|| Ok(())) };
+        assert!(command.status().unwrap().success());
+        let mut byte = [0];
+        assert_eq!(rustix::io::read(&reader, &mut byte).unwrap(), 1);
     }
 }

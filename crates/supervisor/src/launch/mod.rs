@@ -144,7 +144,8 @@ fn environment(group: &ProcessGroup) -> Vec<Vec<u8>> {
 
 fn limits(group: &ProcessGroup, inherited: &Inherited) -> Vec<(Resource, Rlimit)> {
     let both = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
-    let mut limits = vec![(Resource::Nofile, inherited.open_files)];
+    // A core file holds what the application knows: passwords, sessions, the requests of the moment.
+    let mut limits = vec![(Resource::Core, both(0)), (Resource::Nofile, inherited.open_files)];
     if let Some(bytes) = group.virtual_memory_limit {
         limits.push((Resource::As, both(bytes)));
     }

@@ -15,6 +15,7 @@ use crate::group::Group;
 use crate::life::Limits;
 use crate::log::Log;
 use crate::sockets::SocketDirectory;
+use crate::throttle::Throttle;
 
 impl Server {
     /// Takes definitions, or refuses them, and answers.
@@ -31,6 +32,7 @@ impl Server {
                 let descriptors: Vec<BorrowedFd<'_>> = new.iter().map(|(_, fd)| fd.as_fd()).collect();
                 self.answer(&FromSupervisor::Defined { listeners }, &descriptors);
             }
+            Err(Refusal::Stopping) => self.answer(&FromSupervisor::Stopping, &[]),
             Err(refusal) => {
                 self.main_log.say(Code::Refused, &format!("The configuration was not taken: {refusal}."));
                 self.answer(&FromSupervisor::Refused { reason: refusal.to_string() }, &[]);
@@ -117,6 +119,7 @@ impl Server {
                 machine: Group::new(group.processes, limits, now),
                 listeners,
                 log: log.map(Log::new),
+                throttle: Throttle::new(now),
             });
             self.next_key += 1;
             return;

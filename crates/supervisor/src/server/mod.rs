@@ -1,7 +1,9 @@
 //! The running supervisor: waits, lets the groups decide, and does what they say. Definitions are made ready in `prepare` and
-//! taken in `define`, processes handled in `workers`.
+//! taken in `define`, processes handled in `workers`, what they print in `outputs`, messages in `channel`.
 
+mod channel;
 mod define;
+mod outputs;
 mod prepare;
 mod sources;
 mod workers;
@@ -12,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signalfd::SignalFd;
 use spec::ProcessGroup;
-use spec::control::{FromSupervisor, ToSupervisor};
 
 use crate::codes::Code;
 use crate::group::{Action, Group, Note, WorkerId};
@@ -20,15 +21,15 @@ use crate::launch::{Facts, Inherited};
 use crate::log::Log;
 use crate::sockets::SocketDirectory;
 use crate::startup::Started;
+use crate::throttle::Throttle;
+use outputs::Output;
 use sources::{Source, Sources};
-use workers::{Output, Worker};
+use workers::Worker;
 
 /// A worker that is not ready after this time is killed; a roll-over that is not complete after it is reported.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Once httpd's parent is dead, everything is gone within 5 s: this, and a little for the kernel.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(4);
-/// A message from httpd's parent comes in one go, and it waits for the answer.
-const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
 const NO_LIMIT: Duration = Duration::MAX;
 
 /// A process group with its listeners and log.
@@ -41,11 +42,16 @@ struct Entry {
     /// One per slot.
     listeners: Vec<OwnedFd>,
     log: Option<Log>,
+    throttle: Throttle,
 }
 
 /// The supervisor.
 pub struct Server {
     channel: Option<OwnedFd>,
+    /// The only process to listen to on the channel.
+    parent_pid: i32,
+    /// Whether it was said that another process has written to the channel.
+    foreign_told: bool,
     parent: Option<OwnedFd>,
     signals: SignalFd,
     sources: Sources,
@@ -56,6 +62,8 @@ pub struct Server {
     entries: Vec<Entry>,
     workers: BTreeMap<WorkerId, Worker>,
     outputs: BTreeMap<WorkerId, Output>,
+    /// For what is printed on behalf of groups that are gone.
+    throttle: Throttle,
     next_key: u64,
     next_worker: u64,
     stopping: bool,
@@ -73,6 +81,8 @@ impl Server {
         sources.add(&started.signals, Source::Signals)?;
         Ok(Self {
             channel: Some(started.channel),
+            parent_pid: started.parent_pid,
+            foreign_told: false,
             parent: Some(started.parent),
             signals: started.signals,
             sources,
@@ -83,6 +93,7 @@ impl Server {
             entries: Vec::new(),
             workers: BTreeMap::new(),
             outputs: BTreeMap::new(),
+            throttle: Throttle::new(Instant::now()),
             next_key: 0,
             next_worker: 0,
             stopping: false,
@@ -99,7 +110,8 @@ impl Server {
             if self.stopping && self.workers.is_empty() {
                 break;
             }
-            let deadline = self.entries.iter().filter_map(|entry| entry.machine.deadline()).min();
+            let groups = self.entries.iter().filter_map(|entry| entry.machine.deadline());
+            let deadline = groups.chain(self.outputs_deadline()).min();
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             for source in self.sources.wait(timeout)? {
                 self.handle(source);
@@ -138,56 +150,6 @@ impl Server {
         }
     }
 
-    fn read_channel(&mut self) {
-        let Some(channel) = &self.channel else { return };
-        let message = match unix::channel::receive(channel, Instant::now() + CHANNEL_PATIENCE) {
-            Ok(Some(message)) => message,
-            // httpd's parent is dead, or has unloaded the module: nobody can tell us anything any more.
-            Ok(None) => {
-                self.close_channel();
-                return self.stop(NO_LIMIT);
-            }
-            Err(error) => {
-                self.main_log
-                    .say(Code::Broken, &format!("Reading from Apache's parent process failed: {error}."));
-                self.close_channel();
-                return self.stop(NO_LIMIT);
-            }
-        };
-        match serde_json::from_slice(&message.bytes) {
-            Ok(ToSupervisor::Stop) => self.stop(NO_LIMIT),
-            Ok(ToSupervisor::Define { definitions, attached }) => {
-                self.define(&definitions, &attached, message.descriptors);
-            }
-            Err(error) => self.answer(
-                &FromSupervisor::Refused {
-                    reason: format!(
-                        "wsgi-supervisor does not understand mod_wsgi.so ({error}); install both from the same version"
-                    ),
-                },
-                &[],
-            ),
-        }
-    }
-
-    fn answer(&mut self, message: &FromSupervisor, attached: &[std::os::fd::BorrowedFd<'_>]) {
-        let Some(channel) = &self.channel else { return };
-        let sent = serde_json::to_vec(message).map_err(std::io::Error::from).and_then(|bytes| {
-            unix::channel::send(channel, &bytes, attached, Instant::now() + CHANNEL_PATIENCE)
-        });
-        if let Err(error) = sent {
-            self.main_log.say(Code::Broken, &format!("Answering Apache's parent process failed: {error}."));
-            self.close_channel();
-            self.stop(NO_LIMIT);
-        }
-    }
-
-    fn close_channel(&mut self) {
-        if let Some(channel) = self.channel.take() {
-            self.sources.remove(&channel);
-        }
-    }
-
     /// Ends all workers; `run` returns after the last one.
     fn stop(&mut self, most: Duration) {
         self.stopping = true;
@@ -205,6 +167,7 @@ impl Server {
             let (key, actions) = (entry.key, entry.machine.tick(now));
             self.perform(key, actions, now);
         }
+        self.tick_outputs(now);
         self.entries.retain(|entry| entry.defined || !entry.machine.is_gone());
     }
 
@@ -236,6 +199,13 @@ impl Server {
             Note::Overdue(id) => (
                 Code::Overdue,
                 format!("Process group '{name}': the worker with pid {} did not stop in time.", pid(id)),
+            ),
+            Note::Lost(id) => (
+                Code::Lost,
+                format!(
+                    "Process group '{name}': the worker with pid {} has closed its status pipe and runs on.",
+                    pid(id)
+                ),
             ),
         };
         self.log(key).say(code, &facts);

@@ -7,6 +7,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use crate::group::WorkerId;
+use crate::launch::Started;
 
 /// Something that became readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +75,22 @@ impl Sources {
         Ok(epoll::add(&self.epoll, descriptor, EventData::new_u64(source.to_token()), EventFlags::IN)?)
     }
 
+    /// Waits for all of a worker.
+    ///
+    /// # Errors
+    /// Any of epoll_ctl(2).
+    pub fn add_worker(&self, id: WorkerId, worker: &Started) -> std::io::Result<()> {
+        self.add(&worker.child.handle, Source::Exit(id))?;
+        self.add(&worker.status, Source::Status(id))?;
+        self.add(&worker.output, Source::Output(id))
+    }
+
     /// Waits for this one no longer. To be called before it is closed: a forked child may hold a copy for a moment.
     pub fn remove(&self, descriptor: impl AsFd) {
         let _absent = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// What is readable, after at most `timeout`.
+    /// What is readable, after at most `timeout`; what workers print comes last, so that nothing else waits for it.
     ///
     /// # Errors
     /// Any of epoll_wait(2); an interruption is an empty answer.
@@ -90,7 +101,10 @@ impl Sources {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(self.events.iter().filter_map(|event| Source::from_token(event.data.u64())).collect())
+        let mut sources: Vec<Source> =
+            self.events.iter().filter_map(|event| Source::from_token(event.data.u64())).collect();
+        sources.sort_by_key(|source| matches!(source, Source::Output(_)));
+        Ok(sources)
     }
 }
 

@@ -9,21 +9,13 @@ use rustix::process::Signal;
 use spec::worker::{Command, Failure, REPORT_LEN, Report};
 use unix::process::Child;
 
-use super::sources::Source;
+use super::outputs::Output;
 use super::{Server, chance};
 use crate::codes::Code;
 use crate::group::WorkerId;
 use crate::launch::failure::LaunchFailure;
 use crate::life::Order;
 use crate::sentences;
-use crate::text::LineBuffer;
-
-/// Bytes that one worker's output may take of one turn: others wait.
-const TURN_BUDGET: usize = 64 * 1024;
-/// Output that is still read when a worker has ended (a pipe holds up to 1 MiB).
-const LAST_BUDGET: usize = 1024 * 1024;
-/// Log pipes that are kept open for processes that workers have left behind.
-const MOST_ORPHANED_OUTPUTS: usize = 64;
 
 /// A worker process.
 pub(super) struct Worker {
@@ -44,15 +36,6 @@ impl Worker {
     }
 }
 
-/// What a worker, or a process that it has left behind, prints.
-pub(super) struct Output {
-    key: u64,
-    group: String,
-    pid: i32,
-    pipe: OwnedFd,
-    lines: LineBuffer,
-}
-
 impl Server {
     pub(super) fn start_worker(&mut self, key: u64, slot: u32, now: Instant) {
         let Some(facts) = &self.facts else { return };
@@ -62,18 +45,19 @@ impl Server {
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
         let started = crate::launch::start(&entry.definition, facts, listener.as_fd());
-        let started = started.and_then(|started| {
-            self.sources.add(&started.child.handle, Source::Exit(id))?;
-            self.sources.add(&started.status, Source::Status(id))?;
-            self.sources.add(&started.output, Source::Output(id))?;
-            Ok(started)
+        let started = started.and_then(|started| match self.sources.add_worker(id, &started) {
+            Ok(()) => Ok(started),
+            Err(error) => {
+                // Nobody would notice its end: it must not stay.
+                started.child.discard()?;
+                Err(error)
+            }
         });
         match started {
             Ok(started) => {
                 entry.machine.started(slot, id, now);
                 let (group, pid) = (entry.definition.name.clone(), started.child.pid);
-                let lines = LineBuffer::default();
-                self.outputs.insert(id, Output { key, group, pid, pipe: started.output, lines });
+                self.outputs.insert(id, Output::new(key, group, pid, started.output));
                 let worker = Worker {
                     key,
                     slot,
@@ -116,8 +100,12 @@ impl Server {
         match rustix::io::retry_on_intr(|| rustix::io::read(&worker.status, &mut buffer)) {
             Ok(count @ 1..) => worker.partial.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Err(Errno::AGAIN) => return,
-            // End of file: the process is ending, which its pidfd tells, or it runs on without a voice.
-            Ok(0) | Err(_) => return self.sources.remove(&worker.status),
+            // End of file: the process is ending, which its pidfd tells in a moment, or it has become something else.
+            Ok(0) | Err(_) => {
+                self.sources.remove(&worker.status);
+                let entry = self.entries.iter_mut().find(|entry| entry.key == worker.key);
+                return entry.into_iter().for_each(|entry| entry.machine.silent(id, Instant::now()));
+            }
         }
         let whole = worker.partial.len() - worker.partial.len() % REPORT_LEN;
         let messages: Vec<u8> = worker.partial.drain(..whole).collect();
@@ -146,51 +134,16 @@ impl Server {
             return true;
         }
         self.sources.remove(&worker.status);
-        let (key, pid) = (worker.key, worker.pid());
-        let group = self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.definition.name);
+        let (key, pid, now) = (worker.key, worker.pid(), Instant::now());
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.key == key) else { return false };
+        let action = entry.machine.give_up(id, now);
+        let group = &entry.definition.name;
         let line = format!(
-            "Process group '{}': the worker with pid {pid} wrote to its status pipe what is no report; it is not listened to any more.",
-            group.map_or("", String::as_str)
+            "Process group '{group}': the worker with pid {pid} wrote to its status pipe what is no report."
         );
         self.log(key).say(Code::BadReport, &line);
+        self.perform(key, action.into_iter().collect(), now);
         false
-    }
-
-    pub(super) fn read_output(&mut self, id: WorkerId) {
-        if self.relay(id, TURN_BUDGET) {
-            self.close_output(id);
-        }
-    }
-
-    /// Relays what is there, up to `budget` bytes; true at the end of the stream.
-    fn relay(&mut self, id: WorkerId, budget: usize) -> bool {
-        let Some(output) = self.outputs.get_mut(&id) else { return false };
-        let own = self.entries.iter_mut().find(|entry| entry.key == output.key).and_then(|e| e.log.as_mut());
-        let log = own.unwrap_or(&mut self.main_log);
-        let mut buffer = [0; 8192];
-        let mut taken = 0;
-        while taken < budget {
-            match rustix::io::retry_on_intr(|| rustix::io::read(&output.pipe, &mut buffer)) {
-                Ok(count @ 1..) => {
-                    taken += count;
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    output.lines.take(bytes, |line| log.relay(&output.group, output.pid, line));
-                }
-                Err(Errno::AGAIN) => return false,
-                Ok(0) | Err(_) => return true,
-            }
-        }
-        false
-    }
-
-    /// Relays the rest that is there, and closes the pipe.
-    pub(super) fn close_output(&mut self, id: WorkerId) {
-        self.relay(id, LAST_BUDGET);
-        let Some(mut output) = self.outputs.remove(&id) else { return };
-        self.sources.remove(&output.pipe);
-        let (group, pid, key) = (&output.group, output.pid, output.key);
-        let log = self.log(key);
-        output.lines.finish(|line| log.relay(group, pid, line));
     }
 
     pub(super) fn worker_ended(&mut self, id: WorkerId) {
@@ -203,9 +156,7 @@ impl Server {
         };
         // Its last words and reports come before the line about its death.
         self.read_status(id);
-        if self.relay(id, LAST_BUDGET) {
-            self.close_output(id);
-        }
+        self.last_words(id);
         let Some(worker) = self.workers.remove(&id) else { return };
         self.sources.remove(&worker.child.handle);
         self.sources.remove(&worker.status);
@@ -226,12 +177,5 @@ impl Server {
             self.log(worker.key).say(code, &facts);
         }
         self.limit_orphaned_outputs();
-    }
-
-    fn limit_orphaned_outputs(&mut self) {
-        let orphaned: Vec<WorkerId> =
-            self.outputs.keys().copied().filter(|id| !self.workers.contains_key(id)).collect();
-        let surplus = orphaned.len().saturating_sub(MOST_ORPHANED_OUTPUTS);
-        orphaned.into_iter().take(surplus).for_each(|id| self.close_output(id));
     }
 }

@@ -141,6 +141,7 @@ impl Supervisor {
 
     fn start_all(place: &Place, program: &Path, wrapper: &[&str], before: &str) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
+        unix::peer::name_senders(&theirs).unwrap();
         let log = place.path("error.log");
         let file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let process = Command::new("sh")
@@ -186,6 +187,7 @@ impl Supervisor {
                 Ok(listeners.into_iter().zip(message.descriptors).collect())
             }
             FromSupervisor::Refused { reason } => Err(reason),
+            FromSupervisor::Stopping => Err("stopping".to_owned()),
         }
     }
 

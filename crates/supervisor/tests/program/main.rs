@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod hostile_kernel;
+#[cfg(test)]
+mod hostile_worker;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
