@@ -1,7 +1,9 @@
-//! What the parent keeps across configurations, though this module is unloaded in between: the supervisor's process number, the
-//! channel to it, and every listening socket, so that a supervisor that dies refuses no connection.
+//! What the parent keeps across configurations, though this module is unloaded in between: the supervisor's process number and
+//! pidfd, the channel to it, and every listening socket, so that a supervisor that dies refuses no connection. No other process
+//! keeps any of it.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use httpd::Retained;
@@ -9,8 +11,12 @@ use serde::{Deserialize, Serialize};
 use spec::control::ListenerName;
 
 const NAME: &std::ffi::CStr = c"mod_wsgi-rs supervisor";
-/// Slot of the channel; listeners have those from 1 on.
+/// Slot of the channel.
 const CHANNEL: usize = 0;
+/// Slot of the supervisor's pidfd.
+const HANDLE: usize = 1;
+/// Slot of the first listener.
+const LISTENERS: usize = 2;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Record {
@@ -20,7 +26,7 @@ struct Record {
     supervisor: i32,
     /// Number of the last configuration.
     generation: u64,
-    /// The listener in each slot, from slot 1 on.
+    /// The listener in each slot, from [`LISTENERS`] on.
     listeners: Vec<Option<ListenerName>>,
     /// The longest `shutdown-timeout` of the groups in force, in seconds.
     shutdown_limit: u64,
@@ -61,6 +67,11 @@ impl Kept {
         self.memory.descriptor(CHANNEL).ok().flatten()
     }
 
+    /// The pidfd of the running supervisor.
+    pub(super) fn handle(&self) -> Option<OwnedFd> {
+        self.memory.descriptor(HANDLE).ok().flatten()
+    }
+
     /// Number of the next configuration.
     pub(super) fn next_generation(&mut self) -> Result<u64, String> {
         self.record.generation += 1;
@@ -69,9 +80,15 @@ impl Kept {
     }
 
     /// Remembers a started supervisor.
-    pub(super) fn set_supervisor(&mut self, pid: i32, channel: OwnedFd) -> Result<(), String> {
+    pub(super) fn set_supervisor(
+        &mut self,
+        pid: i32,
+        handle: OwnedFd,
+        channel: OwnedFd,
+    ) -> Result<(), String> {
         (self.record.supervisor, self.record.parent) = (pid, std::process::id());
         self.memory.keep_descriptor(CHANNEL, channel).map_err(|error| not_kept(&error))?;
+        self.memory.keep_descriptor(HANDLE, handle).map_err(|error| not_kept(&error))?;
         self.save()
     }
 
@@ -79,6 +96,7 @@ impl Kept {
     pub(super) fn forget_supervisor(&mut self) -> Result<(), String> {
         self.record.supervisor = 0;
         drop(self.memory.take_descriptor(CHANNEL));
+        drop(self.memory.take_descriptor(HANDLE));
         self.save()
     }
 
@@ -87,7 +105,7 @@ impl Kept {
         let slots = self.record.listeners.iter().enumerate();
         slots
             .filter_map(|(slot, name)| {
-                let descriptor = self.memory.descriptor(slot + 1).ok().flatten()?;
+                let descriptor = self.memory.descriptor(slot + LISTENERS).ok().flatten()?;
                 Some((name.clone()?, descriptor))
             })
             .collect()
@@ -102,13 +120,13 @@ impl Kept {
         for (slot, name) in self.record.listeners.iter_mut().enumerate() {
             let replaced = |name: &ListenerName| bound.iter().any(|(new, _)| new == name);
             if name.take_if(|name| !wanted(name) || replaced(name)).is_some() {
-                drop(self.memory.take_descriptor(slot + 1));
+                drop(self.memory.take_descriptor(slot + LISTENERS));
             }
         }
         for (name, descriptor) in bound {
             let free = self.record.listeners.iter().position(Option::is_none);
             let slot = free.unwrap_or(self.record.listeners.len());
-            self.memory.keep_descriptor(slot + 1, descriptor).map_err(|error| not_kept(&error))?;
+            self.memory.keep_descriptor(slot + LISTENERS, descriptor).map_err(|error| not_kept(&error))?;
             match self.record.listeners.get_mut(slot) {
                 Some(place) => *place = Some(name),
                 None => self.record.listeners.push(Some(name)),
@@ -135,6 +153,27 @@ impl Kept {
     fn save(&mut self) -> Result<(), String> {
         let bytes = serde_json::to_vec(&self.record).map_err(|error| not_kept(&error))?;
         self.memory.set_bytes(&bytes).map_err(|error| not_kept(&error))
+    }
+}
+
+/// Has every process that this one forks close what is kept, also helpers of other modules that are forked without a program of
+/// their own and never become children of the MPM (mod_cgid's daemon).
+///
+/// # Errors
+/// A sentence.
+pub(super) fn close_in_forked_processes() -> Result<(), String> {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    unix::process::on_fork_in_child(close_after_fork)
+        .map_err(|error| format!("mod_wsgi cannot have forked processes close its sockets: {error}"))
+}
+
+/// Looks up what is there and closes descriptors: nothing that takes a lock or memory.
+extern "C" fn close_after_fork() {
+    if let Some(mut memory) = Retained::open(NAME) {
+        memory.close_descriptors();
     }
 }
 

@@ -14,6 +14,8 @@ use std::process::Command;
 pub(super) struct Started {
     /// Its process number. httpd reaps it, as it reaps all children.
     pub(super) pid: i32,
+    /// Its pidfd: signals through it reach this process or none.
+    pub(super) handle: OwnedFd,
     /// Our end of the channel.
     pub(super) channel: OwnedFd,
 }
@@ -27,6 +29,8 @@ pub(super) struct Started {
 pub(super) fn start(program: &Path, log: Option<OwnedFd>) -> Result<Started, String> {
     let failed = |error: std::io::Error| format!("{} cannot be started: {error}", program.display());
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+    // Other modules' helpers may hold our end: the supervisor listens to this process only.
+    unix::peer::name_senders(&theirs).map_err(failed)?;
     let null = File::open("/dev/null").map_err(failed)?;
     let log = match log {
         Some(log) => log,
@@ -35,7 +39,7 @@ pub(super) fn start(program: &Path, log: Option<OwnedFd>) -> Result<Started, Str
     let descriptors = [null.as_fd(), log.as_fd(), log.as_fd(), theirs.as_fd()];
     let zone = std::env::var_os("TZ");
     let child = unix::process::fork(&descriptors, || execute(program, zone.as_deref())).map_err(failed)?;
-    Ok(Started { pid: child.pid, channel: ours.into() })
+    Ok(Started { pid: child.pid, handle: child.handle, channel: ours.into() })
 }
 
 /// Replaces the forked process by the program; returns only when that fails.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! start, graceful, restart   put_in_force: start it if none runs, Define, wait for Defined
+//! supervisor gives no answer end: kill it, so that no two serve the same sockets; start another
 //! supervisor dies            died: start another with the listeners that the parent kept, Define again
 //! httpd stops                the configuration's pool is cleared: Stop, wait within the groups' time-outs
 //! ```
@@ -32,8 +33,14 @@ use crate::hooks::Wsgi;
 
 /// The supervisor answers a definition within this time: it binds sockets and forks, and waits for nothing.
 const ANSWER: Duration = Duration::from_secs(10);
+/// A killed supervisor is gone within this time.
+const END: Duration = Duration::from_secs(2);
 /// What a stop may take beyond the longest shutdown-timeout.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
+/// How often httpd's parent has time for [`restart_if_due`] (`ap_hook_monitor`).
+const MONITOR: Duration = Duration::from_secs(10);
+/// Number of the configuration that httpd is started with.
+const FIRST: u64 = 1;
 /// `ServerTokens` and the start line of the error log show it.
 const COMPONENT: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_VERSION"));
 
@@ -75,6 +82,7 @@ pub fn put_in_force(parent: &Parent<'_>) -> Result<(), String> {
         return install(parent, resolution.groups, &mut kept);
     }
     httpd::notice_children_at_once(parent.pconf());
+    kept::close_in_forked_processes()?;
     install(parent, resolution.groups, &mut kept)?;
     let parent_pid = std::process::id();
     parent.pconf().on_cleanup(move || {
@@ -83,7 +91,15 @@ pub fn put_in_force(parent: &Parent<'_>) -> Result<(), String> {
             stop();
         }
     });
-    define(parent, &mut kept)
+    let Some(generation) = parent.server().config::<Wsgi>().generation() else { return Ok(()) };
+    match define(parent, generation, &mut kept) {
+        // A server that has just been started must say at once that it cannot serve; one that serves goes on.
+        Err(reason) if generation.definitions.generation > FIRST => {
+            not_in_force(parent, generation, &kept, &reason);
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Makes the generation that requests are served under.
@@ -107,25 +123,57 @@ fn install(parent: &Parent<'_>, resolved: Vec<Resolved>, kept: &mut Kept) -> Res
 }
 
 /// Has the running supervisor, or else a new one, take the definitions.
-fn define(parent: &Parent<'_>, kept: &mut Kept) -> Result<(), String> {
-    let Some(generation) = parent.server().config::<Wsgi>().generation() else { return Ok(()) };
+fn define(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept) -> Result<(), String> {
     if let (Some(pid), Some(channel)) = (kept.supervisor(), kept.channel()) {
-        match tell(parent, generation, kept, &channel, Vec::new()) {
-            Ok(()) => {
-                watch(parent, pid);
-                return Ok(());
-            }
-            Err(NotDefined::Gone(error)) => {
-                let text = format!(
-                    "WSGI1307: wsgi-supervisor (process {pid}) does not answer ({error}): another one is started"
-                );
-                parent.log().write(Level::Error, text.as_bytes());
-                kept.forget_supervisor()?;
-            }
-            Err(error) => return Err(error.to_string()),
-        }
+        // Whatever comes of it, it is httpd's to reap.
+        watch(parent, pid);
+        let error = match tell(parent, generation, kept, &channel, Vec::new()) {
+            Ok(()) => return Ok(()),
+            Err(NotDefined::Refused(reason)) => return Err(reason),
+            Err(error @ (NotDefined::Gone(_) | NotDefined::Language)) => error,
+        };
+        let text = format!("WSGI1307: wsgi-supervisor (process {pid}) is replaced by another one: {error}");
+        parent.log().write(Level::Error, text.as_bytes());
+        end(kept)?;
     }
     launch(parent, generation, kept)
+}
+
+/// Ends a supervisor that gives no answer: it may only be asleep, and two of them must not serve the same sockets. Its workers
+/// notice its end and finish what they have begun.
+fn end(kept: &mut Kept) -> Result<(), String> {
+    if let Some(handle) = kept.handle() {
+        let ended = unix::process::kill(&handle).and_then(|()| unix::process::wait_for_end(&handle, END));
+        match ended {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(format!("wsgi-supervisor did not end within {} s of SIGKILL", END.as_secs()));
+            }
+            Err(error) => return Err(format!("wsgi-supervisor cannot be ended: {error}")),
+        }
+    }
+    kept.forget_supervisor()
+}
+
+/// The server goes on without the new definitions.
+fn not_in_force(parent: &Parent<'_>, generation: &Generation, kept: &Kept, reason: &str) {
+    if kept.supervisor().is_none() {
+        return not_started(parent, generation, reason);
+    }
+    let text = format!(
+        "WSGI1312: the new configuration of the process groups is not in force: {reason}. The workers of the former one go on          serving, and groups that are new are answered with 503: repair it and run `apachectl graceful`"
+    );
+    parent.log().write(Level::Error, text.as_bytes());
+}
+
+/// No supervisor runs; another start follows, sooner or later.
+fn not_started(parent: &Parent<'_>, generation: &Generation, reason: &str) {
+    let wait = generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+    let seconds = wait.max(MONITOR).as_secs();
+    let text = format!(
+        "WSGI1309: {reason}. It is tried again in about {seconds} seconds; until then, process groups are answered with 503"
+    );
+    parent.log().write(Level::Error, text.as_bytes());
 }
 
 /// Starts a supervisor and tells it everything.
@@ -133,10 +181,19 @@ fn launch(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept) -> Resu
     let log = parent.server().error_log_fd().ok().flatten();
     let started = launch::start(&generation.companions.supervisor, log)?;
     let channel = started.channel.try_clone().map_err(|error| format!("wsgi-supervisor: {error}"))?;
-    kept.set_supervisor(started.pid, started.channel)?;
+    kept.set_supervisor(started.pid, started.handle, started.channel)?;
     watch(parent, started.pid);
     let listeners = kept.listeners();
-    tell(parent, generation, kept, &channel, listeners).map_err(|error| error.to_string())
+    let error = match tell(parent, generation, kept, &channel, listeners) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    match error {
+        // It has nothing to do, and ends by itself when its channel closes.
+        NotDefined::Refused(_) => kept.forget_supervisor()?,
+        NotDefined::Gone(_) | NotDefined::Language => end(kept)?,
+    }
+    Err(error.to_string())
 }
 
 fn tell(
@@ -232,10 +289,7 @@ pub fn restart_if_due(parent: &Parent<'_>) {
         Some(_) => Ok(()),
     });
     if let Err(reason) = started {
-        // A supervisor that was started but took no definition ends by itself when its channel closes.
-        let _ = Kept::open().and_then(|mut kept| kept.forget_supervisor());
-        parent.log().write(Level::Error, format!("WSGI1309: {reason}").as_bytes());
-        generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+        not_started(parent, generation, &reason);
     }
 }
 
@@ -248,6 +302,8 @@ fn stop() {
         let text =
             format!("WSGI1310: wsgi-supervisor was told to stop: {error}; its workers end by themselves");
         httpd::Log::process().write(Level::Warn, text.as_bytes());
+        // Nothing can be done about a process that outlives SIGKILL.
+        let _ = end(&mut kept);
     }
     kept.close();
 }

@@ -50,6 +50,9 @@ pub(super) fn define(
         .ok_or_else(|| NotDefined::Gone(ErrorKind::UnexpectedEof.into()))?;
     match serde_json::from_slice(&answer.bytes).map_err(|_| NotDefined::Language)? {
         FromSupervisor::Refused { reason } => Err(NotDefined::Refused(reason)),
+        FromSupervisor::Stopping => {
+            Err(NotDefined::Gone(std::io::Error::other("somebody else has told it to stop")))
+        }
         FromSupervisor::Defined { listeners } if listeners.len() == answer.descriptors.len() => {
             Ok(listeners.into_iter().zip(answer.descriptors).collect())
         }
