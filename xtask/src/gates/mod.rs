@@ -4,6 +4,7 @@
 mod codes;
 mod deps;
 mod files;
+mod libraries;
 
 pub use files::{Source, sources};
 
@@ -24,6 +25,7 @@ pub fn run() -> Result<()> {
     broken.extend(codes::check(&sources));
     broken.extend(files::check_roots(&workspace, &sources));
     broken.extend(deps::check_manifests(&workspace));
+    broken.extend(libraries::check(&workspace)?);
     broken.extend(docs::check(&workspace, &sources)?);
     for sentence in &broken {
         println!("{sentence}");
