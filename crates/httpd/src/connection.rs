@@ -95,6 +95,16 @@ impl<'r> Connection<'r> {
         unsafe { (*self.raw()).keepalive = sys::AP_CONN_CLOSE }
     }
 
+    /// Has httpd take the connection for gone: it sends no more and closes it, and `%X` of the access log is `X`. A stream of
+    /// HTTP/2 is marked by mod_http2 itself when it has reset it.
+    pub(crate) fn give_up(&self) {
+        self.close_after_response();
+        if !self.is_secondary() {
+            // SAFETY: as in `close_after_response`.
+            unsafe { (*self.raw()).aborted = 1 }
+        }
+    }
+
     /// Whether this is one stream of a connection (HTTP/2).
     pub fn is_secondary(&self) -> bool {
         // SAFETY: as in `client`.

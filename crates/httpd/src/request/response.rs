@@ -1,4 +1,4 @@
-//! What a hook answers with: status, type and length, redirects, and a response that ends early and shows it. Content
+//! What a hook answers with: status, type and length, and a response that ends early and shows it. Content
 //! goes through `Brigade`.
 
 use super::Request;
@@ -53,19 +53,6 @@ impl Request<'_> {
         }
     }
 
-    /// Answers with what httpd makes of `uri`, a path of this server, as if a GET had asked for it. Return
-    /// [`crate::Answer::Ok`] afterwards.
-    pub fn redirect_internally(&mut self, uri: &[u8]) {
-        self.headers_in().unset(c"Content-Length");
-        // SAFETY: the request is live; the texts are static or live in its pool. httpd makes a request of its own for
-        // the URI, which ends before this call returns.
-        unsafe {
-            (*self.raw()).method = c"GET".as_ptr();
-            (*self.raw()).method_number = sys::M_GET;
-            sys::ap_internal_redirect_handler(self.pool().copy(uri), self.raw());
-        }
-    }
-
     /// Whether the head of the response has gone to the client's side of httpd.
     pub fn head_sent(&self) -> bool {
         // SAFETY: the request is live; httpd's header filter sets the mark.
@@ -73,13 +60,15 @@ impl Request<'_> {
     }
 
     /// Ends a response that cannot be completed so that the client can tell: no final chunk, the connection closed (a
-    /// stream reset with HTTP/2). Return [`crate::Answer::Done`] afterwards.
+    /// stream reset with HTTP/2). The access log can tell, too: `%X` is `X`. Return [`crate::Answer::Done`] afterwards.
     pub fn break_off(&mut self) {
         self.set_no_cache();
         let mut brigade = Brigade::new(self);
+        // What was sent so far must be out before the connection is given up.
+        brigade.push_flush();
         brigade.push_broken_end();
         // The client may be gone already; there is nobody else to tell.
         let _ = brigade.pass(self);
-        self.connection().close_after_response();
+        self.connection().give_up();
     }
 }
