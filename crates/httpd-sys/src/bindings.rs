@@ -779,7 +779,6 @@ pub const OK: i32 = 0;
 pub const DECLINED: i32 = -1;
 pub const DONE: i32 = -2;
 pub const AP_FILTER_ERROR: i32 = -102;
-pub const M_GET: i32 = 0;
 pub const AP_REQ_ACCEPT_PATH_INFO: i32 = 0;
 pub const AP_REQ_REJECT_PATH_INFO: i32 = 1;
 pub const AP_REQ_DEFAULT_PATH_INFO: i32 = 2;
@@ -1213,7 +1212,6 @@ unsafe extern "C" {
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
     pub fn ap_send_interim_response(r: *mut request_rec, send_headers: ::core::ffi::c_int);
-    pub fn ap_internal_redirect_handler(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
         aszPre: *const *const ::core::ffi::c_char,

@@ -110,12 +110,6 @@ fn facts_of_the_server_are_told() {
 }
 
 #[test]
-fn requests_are_redirected() {
-    let server = need!(Setup::new("")).start();
-    assert!(server.get("localhost", "/probe/redirect").starts_with("HTTP/1.1 418 Short and stout"));
-}
-
-#[test]
 fn descriptors_of_sent_files_are_closed() {
     let server = need!(Setup::new("")).start();
     let open = |server: &Server| {

@@ -202,10 +202,6 @@ impl Module for Probe {
             b"/probe/echo" => pages::echo(request),
             b"/probe/more" => pages::more_facts(request),
             b"/probe/match" => pages::match_page(request),
-            b"/probe/redirect" => {
-                request.redirect_internally(b"/probe/teapot");
-                Answer::Ok
-            }
             b"/probe/file" => pages::file(request),
             b"/probe/short-file" => pages::short_file(request),
             b"/probe/stream" => pages::stream(request),
