@@ -38,6 +38,8 @@ pub struct Wish {
     /// Options of Python before `-c`.
     pub options: &'static [&'static str],
     pub threads: u32,
+    /// Stack of a request thread in bytes.
+    pub stack_size: u64,
     pub peer_uid: u32,
     pub shutdown: Duration,
     pub graceful: Duration,
@@ -66,6 +68,7 @@ impl Wish {
             python,
             options: &[],
             threads: 3,
+            stack_size: 8 << 20,
             peer_uid: rustix::process::geteuid().as_raw(),
             shutdown: Duration::from_secs(3),
             graceful: Duration::from_secs(10),
@@ -109,7 +112,7 @@ impl Wish {
             new_privileges: self.new_privileges,
             peer_uid: self.peer_uid,
             threads: self.threads,
-            stack_size: 8 << 20,
+            stack_size: self.stack_size,
             processes: 1,
             multiprocess: false,
             python_path: Vec::new(),
