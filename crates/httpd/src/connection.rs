@@ -89,13 +89,10 @@ impl<'r> Connection<'r> {
         unsafe { sys::conn_aborted(self.raw()) }
     }
 
-    /// Has httpd send nothing more over the connection, close it, and mark it in the access log as broken off (`%X`).
-    pub(crate) fn give_up(&self) {
-        // SAFETY: as in `client`; plain fields, written by the thread the connection belongs to.
-        unsafe {
-            (*self.raw()).aborted = 1;
-            (*self.raw()).keepalive = sys::AP_CONN_CLOSE;
-        }
+    /// Has httpd close the connection after this response.
+    pub fn close_after_response(&self) {
+        // SAFETY: as in `client`; a plain field, written by the thread the connection belongs to.
+        unsafe { (*self.raw()).keepalive = sys::AP_CONN_CLOSE }
     }
 
     /// Has httpd take the connection for gone: it sends no more and closes it, and `%X` of the access log is `X`. A stream of
