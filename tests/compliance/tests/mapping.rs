@@ -1,6 +1,6 @@
 //! From URL to script: WSGIScriptAlias, WSGIScriptAliasMatch, handlers, the order of aliases.
 
-use kit::{Setup, need};
+use kit::{Setup, need, pick};
 use serde_json::json;
 
 const PATHS: &str = r#"
@@ -85,7 +85,14 @@ fn a_handler_needs_exec_cgi() {
         .config("<Location /open>\nOptions +ExecCGI\n</Location>\n<Location /closed>\nOptions -ExecCGI\n</Location>")
         .expect_log("wsgi:error|AH0")
         .start();
-    assert_eq!(apache.get("/open/second.wsgi/x").json(), json!(["/open/second.wsgi", "/x", "second.wsgi"]));
+    let open = apache.get("/open/second.wsgi/x");
+    if pick(false, true) {
+        assert_eq!(open.json(), json!(["/open/second.wsgi", "/x", "second.wsgi"]));
+    } else {
+        // Whoever may write an .htaccess file could choose a handler: only what aliases lead to is loaded.
+        open.expect_status(500);
+        apache.log().wait(r"WSGI\d{4}: .*/site/second\.wsgi. is outside what WSGIScriptAlias");
+    }
     apache.get("/closed/second.wsgi").expect_status(403);
     apache.finish();
 }

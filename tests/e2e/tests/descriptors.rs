@@ -170,7 +170,12 @@ result = subprocess.Popen(["sleep", "999"], close_fds=False, start_new_session=T
 fn fd_4_a_worker_can_write_to_its_descriptors_without_harm_to_apache() {
     let (setup, _, _) = need!(two_sites("threads=1"));
     let apache = setup.start();
-    apache.expect_log(".");
+    // What it writes to the connection, to the status pipe and to the log pipe.
+    apache.expect_log(r"it broke the protocol|WSGI0146: .* it closed the connection");
+    apache.expect_log("wrote to its status pipe what is no report");
+    // It ends when it told its own threads to stop.
+    apache.expect_log("WSGI1002: Process group .a.");
+    apache.expect_log(r"\(group a\) \\x0[0b]");
     let children: BTreeSet<i32> = apache.children().iter().map(|child| child.pid).collect();
     let supervisor = apache.wait_supervisor();
     let code = r#"

@@ -5,13 +5,13 @@ use kit::{Apache, Strace, need, python_as, users};
 use wire::{Body, RequestEncoder, RequestFields};
 
 /// The bytes of a request for a script, as the module would send it.
-fn request(script: &str, callable: &str) -> Vec<u8> {
+fn request(script: &str, callable: &str, application_group: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let fields = RequestFields {
         https: false,
         request_start: 1,
         queue_start: 1,
-        application_group: b"",
+        application_group: application_group.as_bytes(),
         script: script.as_bytes(),
         callable: callable.as_bytes(),
     };
@@ -47,7 +47,6 @@ fn sk_10_only_configured_scripts_are_loaded() {
     need!(Strace::available());
     let evil = "open('@SCRATCH@/evil-ran', 'w').write('yes')\napplication = None\n";
     let apache = setup.file("scratch/evil.py", evil).file("site/evil.wsgi", evil).start();
-    apache.expect_log("WSGI");
     let worker = apache.worker_of("/a");
     let strace = Strace::attach(worker.pid, apache.root(), &["-e", "trace=openat,open,execve"]);
     let root = apache.root().display().to_string();
@@ -63,7 +62,7 @@ fn sk_10_only_configured_scripts_are_loaded() {
         format!("{root}/site/eval.wsgi\0/x"),
     ];
     for script in &refused {
-        let tag = answer(&apache, &request(script, "application"));
+        let tag = answer(&apache, &request(script, "application", ""));
         assert!(matches!(tag, None | Some(0x49)), "{script:?} was answered with frame {tag:02x?}");
     }
     let trace = strace.text();
@@ -72,7 +71,55 @@ fn sk_10_only_configured_scripts_are_loaded() {
     assert!(!apache.scratch("evil-ran").exists());
     assert!(worker.runs());
     // The same bytes with the configured script are a request like any other.
-    let served = answer(&apache, &request(&format!("{root}/site/eval.wsgi"), "application"));
+    let served = answer(&apache, &request(&format!("{root}/site/eval.wsgi"), "application", ""));
     assert_eq!(served, Some(0x41));
+    apache.finish();
+}
+
+/// Two callables, of which the second must not run, and a line that tells that the script was loaded.
+const OTHERS: &str = r#"
+open("@SCRATCH@/loaded", "a").write(__file__ + "\n")
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"application"]
+
+def other(environ, start_response):
+    open("@SCRATCH@/other-ran", "w").write("yes")
+    return application(environ, start_response)
+"#;
+
+#[test]
+fn sk_10_only_configured_callables_groups_and_scripts_of_the_own_group_are_served() {
+    let (setup, _, _) = need!(two_sites("threads=2"));
+    let named = "callable-object=application application-group=%{GLOBAL}";
+    let apache = setup
+        .file("site/a.wsgi", OTHERS)
+        .file("site/b.wsgi", OTHERS)
+        .config(&format!("WSGIScriptAlias /only-a @SITE@/a.wsgi process-group=a {named}"))
+        .config(&format!("WSGIScriptAlias /only-b @SITE@/b.wsgi process-group=b {named}"))
+        .start();
+    let [a, b] = ["a", "b"].map(|name| apache.site(&format!("{name}.wsgi")).display().to_string());
+    let refused = [
+        (&a, "other", ""),
+        (&a, "__builtins__", ""),
+        (&a, "", ""),
+        (&a, "application.__class__", ""),
+        (&a, "application\0", ""),
+        (&a, "application", "another"),
+        (&a, "application", "%{GLOBAL}"),
+        (&b, "application", ""),
+    ];
+    for (script, callable, group) in refused {
+        let tag = answer(&apache, &request(script, callable, group));
+        assert!(
+            matches!(tag, None | Some(0x49)),
+            "{script} {callable:?} {group:?} was answered with {tag:02x?}"
+        );
+    }
+    assert!(!apache.scratch("loaded").exists(), "loaded: {}", apache.wait_scratch("loaded"));
+    assert_eq!(answer(&apache, &request(&a, "application", "")), Some(0x41));
+    assert_eq!(apache.wait_scratch("loaded"), format!("{a}\n"));
+    assert!(!apache.scratch("other-ran").exists());
     apache.finish();
 }

@@ -49,6 +49,19 @@ fn en_5_htaccess_cannot_choose_a_process_group() {
 }
 
 #[test]
+fn en_5_htaccess_may_hold_no_directive_that_names_a_group() {
+    for htaccess in ["WSGIProcessGroup a", "WSGIProcessGroup %{ENV:MINE}", "WSGIDaemonProcess mine threads=1"]
+    {
+        let (setup, _, _) = need!(two_sites("threads=2"));
+        let apache = site_b(setup, "SetEnv SITE b\nSetEnv MINE a", htaccess).start();
+        apache.post("/site", "result = 1").expect_status(500);
+        let directive = htaccess.split(' ').next().expect("has a first word");
+        apache.log().wait(&format!("{directive} not allowed here"));
+        apache.finish();
+    }
+}
+
+#[test]
 fn en_5_the_administrator_chooses_with_variables() {
     let rules = [
         "SetEnvIf Request_URI ^/site SITE=b",

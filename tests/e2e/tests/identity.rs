@@ -71,6 +71,12 @@ fn pd_4_too_many_groups_are_a_configuration_error() {
         .one_daemon(&format!("user=#61999 group=#61998 supplementary-groups={}", list.join(",")))
         .check();
     assert!(!check.good, "{}", check.text);
+    let sentence = ["WSGIDaemonProcess app", "supplementary-groups", "65537", "65536"];
+    assert!(
+        sentence.iter().all(|word| check.text.contains(word)),
+        "{}",
+        &check.text[..check.text.len().min(2000)]
+    );
 }
 
 const SETUID_ID: &str = r#"

@@ -27,7 +27,7 @@ fn no_worker_while(inject: &str) -> Result<(), String> {
     let supervisor = apache.wait_supervisor();
     let strace =
         Strace::attach(supervisor.pid, apache.root(), &["-e", &call, "-e", &format!("inject={inject}")]);
-    apache.expect_log("WSGI10");
+    apache.expect_log(r"WSGI100[234]: .*'told'");
     former.kill();
     apache.log().wait(r"\[wsgi:error\].*WSGI10(03|04).*told");
     stays_true(Duration::from_millis(300), "Python does not run", || !ran.exists());

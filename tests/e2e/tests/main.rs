@@ -1,5 +1,5 @@
-//! What only our server promises: identities, sockets, isolation, survival, several Pythons, a real site. The rows of the
-//! security register stand at the front of the names of the tests that prove them.
+//! What only our server promises: identities, sockets, isolation, survival, several Pythons, a real site. The names of
+//! promises (docs/security.md) stand at the front of the names of the tests that prove them.
 
 use kit::server::kind;
 use kit::{Account, Apache, Kind, Setup, users};
@@ -9,6 +9,7 @@ mod configuration;
 mod descriptors;
 mod django;
 mod handshake;
+mod hostile;
 mod htaccess;
 mod identity;
 mod interpreters;

@@ -50,7 +50,7 @@ def application(environ, start_response):
     yield b"never"
 "#;
     let apache = need!(ours()).one_daemon("threads=2").app("app", source).fixture("hello").start();
-    apache.expect_log("WSGI");
+    apache.expect_log(r"WSGI1002: .*SIGKILL|WSGI(0146|0119): .* it closed the connection");
     for target in ["/app", "/app?length"] {
         let response = kit::wait_for(kit::LIMIT, "a worker answers", || {
             apache.request("GET", target).try_send().ok().filter(|response| response.status == 200)
@@ -73,7 +73,8 @@ fn rs_7_an_exception_in_a_stream_leaves_a_broken_response_on_http2() {
         "def application(e, s):\n    s('200 OK', [])\n    yield b'begin'\n    raise KeyError('midway')\n";
     let setup = need!(ours()).modules(&["http2"]).one_daemon("threads=2").app("app", source);
     let apache = setup.config("Protocols h2c http/1.1").start();
-    apache.expect_log("wsgi:error|http2");
+    apache.expect_log("WSGI0174: |WSGI1117: .* the application failed while it answered");
+    apache.expect_log(r"Traceback|  File |    raise KeyError|KeyError: 'midway'$");
     let url = format!("http://{}/app", apache.address());
     let output = std::process::Command::new("nghttp").args(["-v", &url]).output().expect("nghttp runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

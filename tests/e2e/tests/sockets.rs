@@ -30,7 +30,6 @@ fn sk_1_only_apaches_user_can_connect() {
     assert_eq!((file.uid(), file.permissions().mode() & 0o7777), (users::apache().uid, 0o600));
     let dir = Path::new(&socket).parent().expect("is in a folder").metadata().expect("the folder is there");
     assert_eq!((dir.uid(), dir.gid(), dir.permissions().mode() & 0o7777), (0, 0, 0o711));
-    apache.expect_log("WSGI");
     apache.finish();
 }
 
@@ -132,7 +131,7 @@ fn sk_7_after_kill_9_of_everything_the_next_start_cleans_only_its_own() {
     apache.get("/hello").expect_status(200);
     assert!(former.iter().all(|socket| !socket.exists()), "left of the killed one: {:?}", apache.sockets());
     assert!(foreign.exists());
-    apache.expect_log("WSGI|AH");
+    apache.expect_log(r"AH00098: pid file .* overwritten");
     apache.finish();
 }
 

@@ -162,6 +162,15 @@ impl Connection {
         Ok(data)
     }
 
+    /// Reads whatever comes until the server closes the connection; a reset is an end, too.
+    pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        let mut data = Vec::new();
+        match self.stream.read_to_end(&mut data) {
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
+            _ => Ok(data),
+        }
+    }
+
     /// Reads a whole response to a request of this method; interim (1xx) heads are passed over.
     pub fn read_response(&mut self, method: &str) -> io::Result<Response> {
         let mut head = self.read_head()?;

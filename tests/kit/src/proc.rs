@@ -145,7 +145,8 @@ fn unix_sockets() -> Vec<Vec<String>> {
 /// which tells nothing about a file that was moved since.
 pub fn unix_listeners(process: &Process) -> Vec<String> {
     let held = process.fds();
-    let listening = unix_sockets().into_iter().filter(|fields| fields.get(3).is_some_and(|f| f == "00010000"));
+    let listening =
+        unix_sockets().into_iter().filter(|fields| fields.get(3).is_some_and(|f| f == "00010000"));
     let mine = listening.filter(|fields| {
         fields.get(6).is_some_and(|inode| held.values().any(|target| *target == format!("socket:[{inode}]")))
     });
@@ -156,7 +157,8 @@ pub fn unix_listeners(process: &Process) -> Vec<String> {
 /// of the listener.
 pub fn connections_to(process: &Process) -> usize {
     let listeners = unix_listeners(process);
-    let connections = unix_sockets().into_iter().filter(|fields| fields.get(3).is_none_or(|f| f != "00010000"));
+    let connections =
+        unix_sockets().into_iter().filter(|fields| fields.get(3).is_none_or(|f| f != "00010000"));
     connections.filter(|fields| fields.get(7).is_some_and(|path| listeners.contains(path))).count()
 }
 
