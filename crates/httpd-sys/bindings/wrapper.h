@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_vhost.h"
+#include "ap_listen.h"
 #include "ap_mpm.h"
 #include "ap_mmn.h"
 #include "ap_regex.h"

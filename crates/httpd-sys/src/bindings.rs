@@ -1224,6 +1224,7 @@ unsafe extern "C" {
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,
     );
+    pub fn ap_close_listeners();
     pub fn ap_mpm_query(query_code: ::core::ffi::c_int, result: *mut ::core::ffi::c_int) -> apr_status_t;
     pub fn ap_hook_child_status(
         pf: ap_HOOK_child_status_t,

@@ -42,8 +42,8 @@ pub use mpm::Mpm;
 pub use other_child::ChildEvent;
 pub use pool::Pool;
 pub use process::{
-    ApacheUser, RunMode, add_version_component, apache_user, config_test, httpd_version, is_exiting,
-    is_first_pass, run_mode, runtime_dir_relative, server_banner, server_root_relative,
+    ApacheUser, RunMode, add_version_component, apache_user, close_listeners, config_test, httpd_version,
+    is_exiting, is_first_pass, run_mode, runtime_dir_relative, server_banner, server_root_relative,
 };
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{Body, FileFacts, FileType, PassAuth, PathInfo, Read, Request, Wait};

@@ -43,6 +43,13 @@ pub fn is_exiting() -> bool {
     query(sys::AP_SQ_MAIN_STATE) == sys::AP_SQ_MS_EXITING
 }
 
+/// Closes the sockets on which httpd listens in this process, so that the next httpd can have their addresses while this one still
+/// ends. For cleanups of the configuration's pool when [`is_exiting`]; closing again later is no mistake.
+pub fn close_listeners() {
+    // SAFETY: httpd keeps its list of listeners as long as the process lives, and takes each one's cleanup back as it closes it.
+    unsafe { sys::ap_close_listeners() }
+}
+
 /// The version of the running httpd: major, minor, patch.
 pub fn httpd_version() -> (u32, u32, u32) {
     let mut version = sys::ap_version_t { major: 0, minor: 0, patch: 0, add_string: std::ptr::null() };

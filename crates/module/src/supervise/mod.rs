@@ -297,6 +297,8 @@ pub fn restart_if_due(parent: &Parent<'_>) {
 fn stop() {
     let Ok(mut kept) = Kept::open() else { return };
     let Some(channel) = kept.channel().filter(|_| kept.is_mine()) else { return };
+    // The file with the process number is gone by now: whoever starts the next httpd must find the addresses free.
+    httpd::close_listeners();
     let deadline = Instant::now() + kept.shutdown_limit() + STOP_MARGIN;
     if let Err(error) = talk::stop(channel.as_fd(), deadline) {
         let text =
