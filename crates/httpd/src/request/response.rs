@@ -6,18 +6,8 @@ use crate::brigade::Brigade;
 use crate::optional;
 use httpd_sys as sys;
 use std::ffi::c_int;
-use std::ptr::null;
 
 impl Request<'_> {
-    /// Sets the status, with the reason phrase httpd knows for it.
-    pub fn set_status(&mut self, status: u16) {
-        // SAFETY: the request is live.
-        unsafe {
-            (*self.raw()).status = c_int::from(status);
-            (*self.raw()).status_line = null();
-        }
-    }
-
     /// Sets the status and the line sent for it: the number, a space and a reason phrase. The caller has checked that
     /// `line` starts with the number and holds no control characters.
     pub fn set_status_line(&mut self, status: u16, line: &[u8]) {

@@ -67,14 +67,11 @@ impl Client for Apache<'_, '_> {
 
     fn head(&mut self, head: &CheckedHead<'_>) {
         let request = &mut *self.request;
-        if head.reason().is_empty() {
-            request.set_status(head.status());
-        } else {
-            let mut line = head.status().to_string().into_bytes();
-            line.push(b' ');
-            line.extend_from_slice(head.reason());
-            request.set_status_line(head.status(), &line);
-        }
+        // Without a reason too: a status that httpd has no words for would become a 500.
+        let mut line = head.status().to_string().into_bytes();
+        line.push(b' ');
+        line.extend_from_slice(head.reason());
+        request.set_status_line(head.status(), &line);
         for field in head.fields() {
             match field.kind {
                 Kind::ContentType => request.set_content_type(field.value),
