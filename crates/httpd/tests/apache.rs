@@ -31,7 +31,7 @@ fn mistakes_are_found_when_the_configuration_is_checked() {
         assert!(said.contains(sentence), "{line}: {said}");
         assert!(!content, "{line}: {said}");
     }
-    let fine = "ProbeName a\nProbeName 'a b'\nProbeGreeting hi\nProbeOptions x=\"1 2\"\nProbeLoud on";
+    let fine = "ProbeName a\nProbeName 'a b'\nProbeGreeting hi\nProbeOptions x=1\nProbeLoud on";
     let (said, content) = need!(Setup::new(fine)).check();
     assert!(content && said.contains("Syntax OK"), "{said}");
 }
@@ -39,13 +39,13 @@ fn mistakes_are_found_when_the_configuration_is_checked() {
 #[test]
 fn values_are_kept_per_server_and_directory() {
     let server = need!(Setup::new(
-        "ProbeGreeting main\nProbeOptions a=1 b=\"x y\"\n\
+        "ProbeGreeting main\nProbeOptions a=1  b=xy \n\
          <VirtualHost *>\nServerName one\n</VirtualHost>\n\
          <VirtualHost *>\nServerName two\nProbeGreeting two\nProbeLoud On\nProbeOptions b=2\n\
          <Location /probe>\nProbeOptions c=3\nProbeLoud Off\n</Location>\n</VirtualHost>"
     ))
     .start();
-    assert_eq!(body(&server.get("one", "/probe/config")), "greeting=main\nloud=None\na=1\nb=x y\n");
+    assert_eq!(body(&server.get("one", "/probe/config")), "greeting=main\nloud=None\na=1\nb=xy\n");
     assert_eq!(body(&server.get("two", "/probe/config")), "greeting=two\nloud=Some(false)\na=1\nb=2\nc=3\n");
 }
 

@@ -5,7 +5,7 @@ mod pages;
 
 use httpd::{
     Allowed, Answer, Call, Child, ChildStatus, Config, Directive, Hooks, Level, Module, ModuleRecord, Order,
-    Outcome, Parent, Position, Request, Retained, Scope, Words,
+    Outcome, Parent, Position, Request, Retained, Scope,
 };
 use std::collections::BTreeMap;
 
@@ -103,10 +103,12 @@ fn name(scope: &mut Scope<'_, Probe>, word: &[u8]) -> Outcome {
     Ok(())
 }
 
-fn options(scope: &mut Scope<'_, Probe>, words: &mut Words<'_>) -> Outcome {
-    while let Some(option) = words.next_option() {
-        let (name, value) = option
-            .map_err(|word| format!("{} takes name=value, not '{}'", scope.name(), word.escape_ascii()))?;
+fn options(scope: &mut Scope<'_, Probe>, line: &[u8]) -> Outcome {
+    for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        let Some(at) = word.iter().position(|byte| *byte == b'=') else {
+            return Err(format!("{} takes name=value, not '{}'", scope.name(), word.escape_ascii()));
+        };
+        let (name, value) = (word[..at].to_vec(), word[at + 1..].to_vec());
         scope.dir_config().options.insert(name, value);
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The functions httpd calls for a directive, one per way of passing arguments. They find the directive by the
 //! record's data pointer, check the place, and pass the panic fence.
 
-use super::{Allowed, Call, Directive, Outcome, Scope, Words};
+use super::{Allowed, Call, Directive, Outcome, Scope};
 use crate::fence::fence;
 use crate::module::Module;
 use crate::pool::Pool;
@@ -75,7 +75,7 @@ unsafe fn run<M: Module>(directive: &Directive<M>, scope: &mut Scope<'_, M>, arg
     match (directive.call, args) {
         (Call::Flag(call), Args::Flag(on)) => call(scope, *on),
         // SAFETY: the caller's promise.
-        (Call::Raw(call), Args::Raw(line)) => call(scope, &mut Words::new(unsafe { text::bytes(*line) })),
+        (Call::Raw(call), Args::Raw(line)) => call(scope, unsafe { text::bytes(*line) }.unwrap_or_default()),
         // SAFETY: the caller's promise.
         (Call::One(call), Args::Word(word)) => match unsafe { text::bytes(*word) } {
             Some(word) => call(scope, word),

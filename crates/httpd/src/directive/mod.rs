@@ -4,7 +4,7 @@
 mod call;
 mod scope;
 
-pub use scope::{NameValue, Scope, Words};
+pub use scope::Scope;
 
 use crate::module::{Commands, Module};
 use httpd_sys as sys;
@@ -45,7 +45,7 @@ pub enum Call<M: Module> {
     /// Exactly one.
     One(fn(&mut Scope<'_, M>, &[u8]) -> Outcome),
     /// The rest of the line as it stands.
-    Raw(fn(&mut Scope<'_, M>, &mut Words<'_>) -> Outcome),
+    Raw(fn(&mut Scope<'_, M>, &[u8]) -> Outcome),
 }
 
 impl<M: Module> Clone for Call<M> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use httpd::{Outcome, Regex, Scope, Words};
+use httpd::{Outcome, Regex, Scope};
+use spec::options::OptionError;
+use spec::options::words::Words;
 
 use super::{ALIAS_OPTIONS, shown};
 use crate::config::{Alias, Location};
@@ -17,8 +19,8 @@ struct Written {
     settings: Settings,
 }
 
-pub(super) fn prefix(scope: &mut Scope<'_, Wsgi>, words: &mut Words<'_>) -> Outcome {
-    let written = read(scope.name(), words)?;
+pub(super) fn prefix(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
+    let written = read(scope.name(), line)?;
     if !written.location.starts_with(b"/") {
         let (name, location) = (scope.name(), shown(&written.location));
         return Err(format!(
@@ -28,8 +30,8 @@ pub(super) fn prefix(scope: &mut Scope<'_, Wsgi>, words: &mut Words<'_>) -> Outc
     add(scope, written, Location::Prefix)
 }
 
-pub(super) fn pattern(scope: &mut Scope<'_, Wsgi>, words: &mut Words<'_>) -> Outcome {
-    let written = read(scope.name(), words)?;
+pub(super) fn pattern(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
+    let written = read(scope.name(), line)?;
     let regex = Regex::new(&written.location).map_err(|error| {
         let (name, location) = (scope.name(), shown(&written.location));
         format!("{name}: \"{location}\" is not a regular expression: {error}: correct it (PCRE syntax)")
@@ -44,8 +46,10 @@ fn add(scope: &mut Scope<'_, Wsgi>, written: Written, location: Location) -> Out
     Ok(())
 }
 
-fn read(name: &str, words: &mut Words<'_>) -> Result<Written, String> {
-    let (Some(location), Some(target)) = (words.next_word(), words.next_word()) else {
+fn read(name: &str, line: &[u8]) -> Result<Written, String> {
+    let mut words = Words::new(line);
+    let mut word = || words.word().map_err(|error| format!("{name}: {error}"));
+    let (Some(location), Some(target)) = (word()?, word()?) else {
         return Err(format!(
             "{name} needs a URL path and the path of a WSGI script: write {name} URL-PATH FILE [option=value ...]"
         ));
@@ -57,21 +61,23 @@ fn read(name: &str, words: &mut Words<'_>) -> Result<Written, String> {
             "{name} {path}: \"{target}\" is not an absolute path: write it from the root, /..."
         ));
     }
-    let settings = options(words).map_err(|reason| format!("{name} {path}: {reason}"))?;
+    let settings = options(&mut words).map_err(|reason| format!("{name} {path}: {reason}"))?;
     Ok(Written { location, target, settings })
 }
 
 fn options(words: &mut Words<'_>) -> Result<Settings, String> {
     let mut settings = Settings::default();
-    while let Some(option) = words.next_option() {
-        let (option, value) = option.map_err(|word| {
-            let word = shown(&word);
+    let sentence = |error| match error {
+        OptionError::NotAnOption(word) => {
             format!(
                 "\"{word}\" is not an option: options are {ALIAS_OPTIONS}, without spaces around the \"=\""
             )
-        })?;
-        set(&mut settings, &option, &value)
-            .map_err(|reason| format!("{}=\"{}\" {reason}", shown(&option), shown(&value)))?;
+        }
+        error => error.to_string(),
+    };
+    while let Some((option, value)) = words.option().map_err(sentence)? {
+        set(&mut settings, option, &value)
+            .map_err(|reason| format!("{}=\"{}\" {reason}", shown(option), shown(&value)))?;
     }
     Ok(settings)
 }
@@ -102,7 +108,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Result<Written, String> {
-        read("WSGIScriptAlias", &mut Words::of(text))
+        read("WSGIScriptAlias", text.as_bytes())
     }
 
     #[test]
@@ -123,6 +129,8 @@ mod tests {
     fn mistakes_are_sentences_that_say_what_to_write() {
         for (text, part) in [
             ("/", "needs a URL path"),
+            ("/ \"/a process-group=g", "quote"),
+            ("/ /a process-group=\"g", "quote"),
             ("/ app.wsgi", "absolute path"),
             ("/ /a process-group", "not an option"),
             ("/ /a process-group=", "is empty: write a name"),

@@ -1,13 +1,13 @@
 //! `WSGIDaemonProcess`: where it is declared, and that its name is free. Its options are `spec`'s.
 
-use httpd::{Outcome, Scope, Words};
+use httpd::{Outcome, Scope};
 use spec::options::Draft;
 
 use crate::config::Declared;
 use crate::hooks::Wsgi;
 
-pub(super) fn daemon_process(scope: &mut Scope<'_, Wsgi>, words: &mut Words<'_>) -> Outcome {
-    let line = std::str::from_utf8(words.rest()).map_err(|_| {
+pub(super) fn daemon_process(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
+    let line = std::str::from_utf8(line).map_err(|_| {
         "WSGIDaemonProcess: the line is not UTF-8: save the file as UTF-8, and name paths with other bytes through a link"
             .to_owned()
     })?;

@@ -51,17 +51,20 @@ impl Draft {
     /// # Errors
     /// The first mistake.
     pub fn parse(arguments: &str) -> Result<Self, OptionError> {
-        let mut words = Words::new(arguments);
-        let name = words.word()?.ok_or(OptionError::NameMissing)?;
+        // Words end at ASCII characters, so those of a text are texts.
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut words = Words::new(arguments.as_bytes());
+        let name = text(&words.word()?.ok_or(OptionError::NameMissing)?);
         if let Err(reason) = value::group_name(&name) {
             return Err(OptionError::Name { name, reason });
         }
         let mut draft = Self { name, ..Self::default() };
         let mut seen = Vec::new();
         while let Some((option, value)) = words.option()? {
-            draft.set(option, &value)?;
+            let option = text(option);
+            draft.set(&option, &text(&value))?;
             if option != "env" && seen.contains(&option) {
-                return Err(OptionError::Twice { group: draft.name, option: option.to_owned() });
+                return Err(OptionError::Twice { group: draft.name, option });
             }
             seen.push(option);
         }
