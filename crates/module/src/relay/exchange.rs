@@ -61,6 +61,8 @@ pub struct Exchange<'a, C> {
     files: usize,
     /// Something was given to the client: a status can no longer be chosen.
     sent: bool,
+    /// All of a response of known length was passed on, its end included.
+    complete: bool,
     upload: Upload,
     /// Time waited for the rest of a frame that has begun.
     dribbled: Duration,
@@ -88,6 +90,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             parts: Vec::new(),
             files: 0,
             sent: false,
+            complete: false,
             upload: Upload::new(streamed),
             dribbled: Duration::ZERO,
         }
@@ -143,11 +146,14 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// # Errors
     /// [`Failure::ClientGone`].
     pub fn finish(&mut self) -> Result<(), Failure> {
-        self.pass(Then::End)
+        if self.complete { Ok(()) } else { self.pass(Then::End) }
     }
 
     /// Passes on what there is and makes the client see that the rest is missing.
     pub fn break_off(&mut self) {
+        if self.complete {
+            return;
+        }
         // The client may be gone; it is told nothing more in either case.
         let _ = self.pass(Then::Broken);
     }
@@ -312,7 +318,10 @@ impl<'a, C: Client> Exchange<'a, C> {
         if self.parts.is_empty() {
             return Ok(());
         }
-        self.pass(Then::Flush)?;
+        // A body of known length ends with its last byte, whatever the application does afterwards. httpd's range filter
+        // cuts only what it sees whole.
+        self.complete = self.length() == Some(self.seen);
+        self.pass(if self.complete { Then::End } else { Then::Flush })?;
         self.inbox.discard();
         Ok(())
     }

@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use wire::{FrameHeader, HEADER_LEN, Kind, WireError};
 
-/// Usual size of the buffer in bytes. It grows for a long response head only, and shrinks afterwards.
+/// Size of the buffer in bytes between requests: each of httpd's threads has one.
+const RESTING: usize = 8 * 1024;
+/// Size of the buffer in bytes once a response has filled it. It grows further for a long response head only.
 pub const SIZE: usize = 64 * 1024;
 
 /// A place in the buffer.
@@ -40,8 +42,8 @@ impl Inbox {
     pub fn reset(&mut self) {
         (self.filled, self.parsed, self.data_left, self.received) = (0, 0, 0, false);
         self.descriptors.clear();
-        if self.buffer.len() != SIZE {
-            self.buffer.resize(SIZE, 0);
+        if self.buffer.len() != RESTING {
+            self.buffer.resize(RESTING, 0);
             self.buffer.shrink_to_fit();
         }
     }
@@ -73,7 +75,7 @@ impl Inbox {
     /// True when it is time for [`Inbox::discard`]: little or nothing can be received.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.buffer.len() - self.filled < SIZE / 16
+        self.buffer.len() - self.filled < RESTING / 2
     }
 
     /// Receives what is there. 0 at the end of the stream.
@@ -141,6 +143,9 @@ impl Inbox {
 
     /// Moves what was not parsed to the front. All places become invalid.
     pub fn discard(&mut self) {
+        if self.buffer.len() < SIZE && self.is_full() {
+            self.buffer.resize(SIZE, 0);
+        }
         self.buffer.copy_within(self.parsed..self.filled, 0);
         self.filled -= self.parsed;
         self.parsed = 0;
