@@ -30,16 +30,23 @@ pub struct Retained {
     memory: NonNull<Memory>,
 }
 
+fn find(name: &CStr) -> Option<NonNull<Memory>> {
+    // SAFETY: a C string; httpd answers null for an unknown name.
+    NonNull::new(unsafe { sys::ap_retained_data_get(name.as_ptr()) }.cast::<Memory>())
+}
+
+fn known(memory: NonNull<Memory>) -> Option<Retained> {
+    // SAFETY: whoever made it, it is at least as long as the form word only if it is ours; names are ours by convention (the
+    // module's name is part of them).
+    (unsafe { memory.as_ref() }.form == FORM).then_some(Retained { memory })
+}
+
 impl Retained {
     /// What is kept under `name`; empty at first. `None` if the name belongs to somebody else or to another version of
     /// this form: then choose another name.
     pub fn open(name: &'static CStr) -> Option<Retained> {
-        // SAFETY: a C string; httpd answers null for an unknown name.
-        let known = unsafe { sys::ap_retained_data_get(name.as_ptr()) };
-        if let Some(memory) = NonNull::new(known.cast::<Memory>()) {
-            // SAFETY: whoever made it, it is at least as long as the form word only if it is ours; names are ours by
-            // convention (the module's name is part of them).
-            return (unsafe { memory.as_ref() }.form == FORM).then_some(Retained { memory });
+        if let Some(memory) = find(name) {
+            return known(memory);
         }
         // httpd copies neither the name nor anything else, so the name must outlive this load of the module.
         let name = NonNull::new(crate::text::leak_on_c_heap(name))?;
@@ -49,6 +56,12 @@ impl Retained {
         // SAFETY: fresh zeroed memory, aligned for any type as all of APR's.
         unsafe { memory.as_mut() }.form = FORM;
         Some(Retained { memory })
+    }
+
+    /// What was kept under `name` before; `None` if nothing was, or if it is not of this form. Takes no memory, so that it may
+    /// be called in a process that was just forked.
+    pub fn find(name: &'static CStr) -> Option<Retained> {
+        known(find(name)?)
     }
 
     fn memory(&self) -> &Memory {

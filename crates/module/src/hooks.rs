@@ -22,6 +22,7 @@ impl Module for Wsgi {
     }
 
     fn register(hooks: &mut Hooks<'_, Self>) {
+        supervise::close_in_forked_processes();
         hooks.check_config(Order::at(Position::Middle));
         hooks.post_config(Order::at(Position::Middle));
         hooks.child_init(Order::at(Position::Middle));

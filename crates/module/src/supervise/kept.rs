@@ -157,22 +157,19 @@ impl Kept {
 }
 
 /// Has every process that this one forks close what is kept, also helpers of other modules that are forked without a program of
-/// their own and never become children of the MPM (mod_cgid's daemon).
-///
-/// # Errors
-/// A sentence.
-pub(super) fn close_in_forked_processes() -> Result<(), String> {
+/// their own and never become children of the MPM (mod_cgid's daemon). To be called as soon as this module is loaded: such helpers
+/// may be started again before anything else happens.
+pub fn close_in_forked_processes() {
     static DONE: AtomicBool = AtomicBool::new(false);
-    if DONE.swap(true, Ordering::Relaxed) {
-        return Ok(());
+    if !DONE.swap(true, Ordering::Relaxed) {
+        // It fails without memory only; then the supervisor still listens to nobody but httpd's parent.
+        let _ = unix::process::on_fork_in_child(close_after_fork);
     }
-    unix::process::on_fork_in_child(close_after_fork)
-        .map_err(|error| format!("mod_wsgi cannot have forked processes close its sockets: {error}"))
 }
 
 /// Looks up what is there and closes descriptors: nothing that takes a lock or memory.
 extern "C" fn close_after_fork() {
-    if let Some(mut memory) = Retained::open(NAME) {
+    if let Some(mut memory) = Retained::find(NAME) {
         memory.close_descriptors();
     }
 }

@@ -22,6 +22,7 @@ use spec::control::ListenerName;
 
 pub use deaths::Deaths;
 use kept::Kept;
+pub use kept::close_in_forked_processes;
 use talk::NotDefined;
 
 use crate::admission::Ledger;
@@ -82,7 +83,6 @@ pub fn put_in_force(parent: &Parent<'_>) -> Result<(), String> {
         return install(parent, resolution.groups, &mut kept);
     }
     httpd::notice_children_at_once(parent.pconf());
-    kept::close_in_forked_processes()?;
     install(parent, resolution.groups, &mut kept)?;
     let parent_pid = std::process::id();
     parent.pconf().on_cleanup(move || {
