@@ -114,6 +114,8 @@ impl Setup {
             }
             TcpStream::connect(("127.0.0.1", server.setup.port)).ok()
         });
+        // The port is open before there is a child; an answer comes from one.
+        server.get("localhost", "/");
         server
     }
 }
@@ -191,12 +193,14 @@ impl Server {
         self.exchange(head.as_bytes())
     }
 
-    /// The server's children.
+    /// The server's children that are httpd; what the probe starts is not.
     pub fn children(&self) -> Vec<u32> {
         let pid = self.process.id();
+        let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
         let path = format!("/proc/{pid}/task/{pid}/children");
         let list = std::fs::read_to_string(path).unwrap();
-        list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+        let children = list.split_whitespace().map(|pid| pid.parse().unwrap());
+        children.filter(|&child| program(child) == program(pid)).collect()
     }
 
     /// Sends a signal to the parent.
