@@ -172,3 +172,17 @@ def application(environ, start_response):
     assert_eq!(apache.get("/app").json(), expected);
     apache.finish();
 }
+
+#[test]
+fn lines_of_a_request_have_the_format_of_the_error_log() {
+    let setup = need!(Setup::new()).one_daemon("threads=2").app("app", PRINTS);
+    let apache = setup
+        .config(r#"ErrorLogFormat "[%t] [%-m:%l] mark=%{X-Mark}i client=%a said: %M""#)
+        .expect_log("cherry")
+        .start();
+    apache.request("GET", "/app?cherry").header("X-Mark", "seven").send().expect_status(200);
+    let line = apache.log().wait("cherry by errors");
+    let whole = r"^\[[^\]]+\] \[wsgi:error\] mark=seven client=127\.0\.0\.1:\d+ said: cherry by errors$";
+    assert!(!apache.log().lines(whole).is_empty(), "{line}");
+    apache.finish();
+}

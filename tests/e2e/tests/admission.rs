@@ -1,4 +1,5 @@
-//! Admission: 503 with Retry-After at once when the queue is full, 504 at queue-timeout, and no slot that leaks.
+//! Admission: 503 with Retry-After at once when the queue is full, 504 at queue-timeout, no slot that leaks (RE-7), and slow
+//! uploads that keep nobody waiting (SL-1).
 
 use crate::ours;
 use kit::{need, wait_until};
@@ -17,7 +18,7 @@ def application(environ, start_response):
 "#;
 
 #[test]
-fn a_request_that_waits_too_long_is_504() {
+fn re_7_a_request_that_waits_too_long_is_504() {
     let setup = need!(ours()).one_daemon("threads=1 queue-timeout=1").app("waits", WAITS).fixture("hello");
     let apache = setup.start();
     apache.expect_log(r"no worker was free within 1 s");
@@ -35,7 +36,7 @@ fn a_request_that_waits_too_long_is_504() {
 }
 
 #[test]
-fn a_full_queue_answers_503_at_once() {
+fn re_7_a_full_queue_answers_503_at_once() {
     let setup = need!(ours())
         .one_daemon("threads=1 listen-backlog=2 queue-timeout=15")
         .app("waits", WAITS)
@@ -68,7 +69,7 @@ fn a_full_queue_answers_503_at_once() {
 }
 
 #[test]
-fn a_killed_child_gives_its_slots_back() {
+fn re_7_a_killed_child_gives_its_slots_back() {
     let setup = need!(ours()).one_daemon("threads=1 queue-timeout=5").app("waits", WAITS).fixture("hello");
     let apache = setup.start();
     apache.expect_log(r"AH00052: child pid \d+ exit signal Killed");
@@ -85,7 +86,7 @@ fn a_killed_child_gives_its_slots_back() {
 }
 
 #[test]
-fn a_slow_upload_holds_no_worker() {
+fn sl_1_a_slow_upload_holds_no_worker() {
     let apache = need!(ours()).one_daemon("threads=1").fixture("echo").fixture("hello").start();
     let mut slow = Vec::new();
     for _ in 0..5 {

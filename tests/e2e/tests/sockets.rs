@@ -1,4 +1,4 @@
-//! The workers' sockets: SK-1, SK-2, SK-3, SK-7, SK-8, SK-9.
+//! The workers' sockets and the supervisor's channel: SK-1, SK-2, SK-3, SK-5, SK-7, SK-8, SK-9.
 
 use crate::{ours, ours_as_root, socket_of, two_sites};
 use kit::{Strace, need, python_as, users, wait_until};
@@ -187,5 +187,57 @@ fn the_path_of_a_socket_outlives_workers_and_gracefuls() {
     assert_eq!(apache.eval("/eval", "result = 2"), 2);
     apache.wait_settled();
     assert_eq!(apache.sockets(), sockets);
+    apache.finish();
+}
+
+/// Takes the descriptor of the supervisor's channel out of `/proc`, with root's rights, and sends a message of its own over it.
+const FORGED: &str = r#"
+import ctypes, json, os, socket, struct, sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+holder, channel = int(sys.argv[1]), int(sys.argv[2])
+PIDFD_GETFD = 438
+taken = libc.syscall(PIDFD_GETFD, os.pidfd_open(holder), channel, 0)
+assert taken >= 0, os.strerror(ctypes.get_errno())
+message = json.dumps("Stop").encode()
+socket.socket(fileno=taken).sendall(struct.pack("<II", len(message), 0) + message)
+"#;
+
+#[test]
+fn sk_5_who_inherits_the_channel_cannot_command_the_supervisor() {
+    let setup = need!(ours_as_root()).modules(&["cgid"]).one_daemon("threads=1").fixture("eval");
+    let apache = setup.config("ScriptSock @ROOT@/run/cgid.sock").start();
+    // The daemon of mod_cgid is made anew, by a parent that has the channel already.
+    apache.graceful();
+    apache.wait_settled();
+    let (supervisor, worker) = (apache.wait_supervisor(), apache.worker_of("/eval"));
+    let parent = apache.parent().fds();
+    let cgid = apache
+        .children()
+        .into_iter()
+        .find(|child| kit::proc::unix_listeners(child).iter().any(|path| path.contains("cgid.sock")));
+    let cgid = cgid.expect("mod_cgid has a daemon");
+    let sockets = |target: &&String| target.starts_with("socket:");
+    let common: Vec<i32> = cgid
+        .fds()
+        .iter()
+        .filter(|(fd, target)| sockets(target) && parent.get(fd) == Some(target))
+        .map(|(fd, _)| *fd)
+        .collect();
+    // A descriptor that is no channel takes no harm from a message.
+    assert!(!common.is_empty(), "the test wants mod_cgid to inherit a socket: {:?}, {parent:?}", cgid.fds());
+    for fd in common {
+        let python = need!(kit::Python::default_for_tests()).executable;
+        let ids = [cgid.pid.to_string(), fd.to_string()];
+        let _ = kit::run(std::process::Command::new(python).args(["-c", FORGED]).args(ids));
+    }
+    let line = apache.log().wait("WSGI1017");
+    assert!(line.contains("[wsgi:error]"), "{line}");
+    assert!(supervisor.runs());
+    assert_eq!(apache.worker_of("/eval"), worker);
+    apache.graceful();
+    apache.wait_settled();
+    assert_eq!(apache.wait_supervisor(), supervisor);
+    assert_eq!(apache.eval("/eval", "result = 1"), 1);
     apache.finish();
 }
