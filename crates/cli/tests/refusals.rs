@@ -19,6 +19,12 @@ const APACHE: &str = "#!/bin/sh\n\
     && exit 0\n\
     echo 'Syntax error on line 1: no such group' >&2; exit 1\n";
 
+/// Copies in a process of its own: a process that another test forks meanwhile would hold the file open for writing, and such
+/// a program cannot be executed.
+fn copy_program(from: &Path, to: &Path) {
+    assert!(std::process::Command::new("cp").args([from, to]).status().unwrap().success());
+}
+
 /// An installation of wsgictl with empty companions, a script, and the played Apache.
 struct Place {
     folder: TempDir,
@@ -29,7 +35,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let place = Self { folder };
         fs::set_permissions(place.folder.path(), Permissions::from_mode(0o755)).unwrap();
-        fs::copy(assert_cmd::cargo::cargo_bin!("wsgictl"), place.path("wsgictl")).unwrap();
+        copy_program(assert_cmd::cargo::cargo_bin!("wsgictl"), &place.path("wsgictl"));
         for file in ["mod_wsgi.so", "wsgi-supervisor", "_wsgi_runtime.abi3.so", "hello.wsgi"] {
             fs::write(place.path(file), "").unwrap();
         }
@@ -42,8 +48,9 @@ impl Place {
     }
 
     fn program(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
+        let (source, path) = (self.path("source"), self.path(name));
+        fs::write(&source, text).unwrap();
+        copy_program(&source, &path);
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         path
     }
