@@ -8,7 +8,8 @@ mod accounts;
 mod trial;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use httpd::{Level, Parent, RunMode};
 use spec::Root;
@@ -87,6 +88,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
         }
     }
     resolution.notices.extend(account_notice(&ignored));
+    resolution.doubts.extend(main.global.python_home.as_deref().and_then(home_doubt));
     resolution.look_at_aliases(main, &leads);
     if let Err(reason) = check_paths(parent, main, &resolution.groups) {
         resolution.mistakes.push(reason);
@@ -113,6 +115,18 @@ fn account_notice(groups: &[String]) -> Option<String> {
         format!(
             "WSGI1303: the web server was not started by root, so user=, group= and supplementary-groups= of WSGIDaemonProcess have \
              no effect (process groups: {names}): workers run as the user who started it"
+        )
+    })
+}
+
+/// What is wrong with `WSGIPythonHome`. A home that only a site's user can see is judged by the trial that runs as this user.
+fn home_doubt(home: &Path) -> Option<String> {
+    let missing = std::fs::metadata(home).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    missing.then(|| {
+        format!(
+            "WSGIPythonHome {}: there is no such directory: name a virtual environment or a Python installation, or remove \
+             the directive",
+            home.display()
         )
     })
 }

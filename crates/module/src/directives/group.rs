@@ -1,7 +1,7 @@
 //! `WSGIDaemonProcess`: where it is declared, and that its name is free. Its options are `spec`'s.
 
 use httpd::{Outcome, Scope};
-use spec::options::Draft;
+use spec::options::{Draft, OptionError};
 
 use crate::config::Declared;
 use crate::hooks::Wsgi;
@@ -11,7 +11,10 @@ pub(super) fn daemon_process(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcom
         "WSGIDaemonProcess: the line is not UTF-8: save the file as UTF-8, and name paths with other bytes through a link"
             .to_owned()
     })?;
-    let draft = Draft::parse(line).map_err(|error| error.to_string())?;
+    let draft = Draft::parse(line).map_err(|error| match error {
+        OptionError::NotAnOption(_) | OptionError::OpenQuote(_) => format!("WSGIDaemonProcess: {error}"),
+        error => error.to_string(),
+    })?;
     let (file, line) = scope.location();
     let file = String::from_utf8_lossy(file).into_owned();
     let names = &mut scope.main_config()?.global.names;
