@@ -95,7 +95,7 @@ pub fn put_in_force(parent: &Parent<'_>) -> Result<(), String> {
     match define(parent, generation, &mut kept) {
         // A server that has just been started must say at once that it cannot serve; one that serves goes on.
         Err(reason) if generation.definitions.generation > FIRST => {
-            not_in_force(parent, generation, &kept, &reason);
+            not_in_force(parent, generation, &mut kept, &reason);
             Ok(())
         }
         outcome => outcome,
@@ -156,9 +156,9 @@ fn end(kept: &mut Kept) -> Result<(), String> {
 }
 
 /// The server goes on without the new definitions.
-fn not_in_force(parent: &Parent<'_>, generation: &Generation, kept: &Kept, reason: &str) {
+fn not_in_force(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept, reason: &str) {
     if kept.supervisor().is_none() {
-        return not_started(parent, generation, reason);
+        return not_started(parent, generation, kept, reason);
     }
     let text = format!(
         "WSGI1312: the new configuration of the process groups is not in force: {reason}. The workers of the former one go on          serving, and groups that are new are answered with 503: repair it and run `apachectl graceful`"
@@ -166,8 +166,12 @@ fn not_in_force(parent: &Parent<'_>, generation: &Generation, kept: &Kept, reaso
     parent.log().write(Level::Error, text.as_bytes());
 }
 
-/// No supervisor runs; another start follows, sooner or later.
-fn not_started(parent: &Parent<'_>, generation: &Generation, reason: &str) {
+/// No supervisor runs; another start follows, sooner or later. The listeners go: a request in the queue of one that nobody serves
+/// would wait for its whole socket-timeout.
+fn not_started(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept, reason: &str) {
+    if let Err(error) = kept.update_listeners(Vec::new(), |_| false) {
+        parent.log().write(Level::Error, error.as_bytes());
+    }
     let wait = generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
     let seconds = wait.max(MONITOR).as_secs();
     let text = format!(
@@ -284,12 +288,13 @@ pub fn restart_if_due(parent: &Parent<'_>) {
     if !generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).take_due(Instant::now()) {
         return;
     }
-    let started = Kept::open().and_then(|mut kept| match kept.supervisor() {
-        None => launch(parent, generation, &mut kept),
-        Some(_) => Ok(()),
-    });
-    if let Err(reason) = started {
-        not_started(parent, generation, &reason);
+    let mut kept = match Kept::open() {
+        Ok(kept) if kept.supervisor().is_none() => kept,
+        Ok(_) => return,
+        Err(reason) => return parent.log().write(Level::Error, reason.as_bytes()),
+    };
+    if let Err(reason) = launch(parent, generation, &mut kept) {
+        not_started(parent, generation, &mut kept, &reason);
     }
 }
 
