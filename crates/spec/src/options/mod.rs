@@ -13,7 +13,7 @@ pub use draft::Draft;
 pub use error::{OptionError, ResolveError};
 pub use python::{Executables, PythonChoice};
 pub use resolve::{Accounts, MAX_GROUPS, ServerFacts, User};
-pub use table::{OptionRow, State, TABLE, help, row};
+pub use table::{OptionRow, State, TABLE, row};
 
 #[cfg(test)]
 mod tests;

@@ -44,15 +44,6 @@ pub(super) fn names() -> String {
     works.map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-/// Every option that works, a line each: name, what may be written, default, meaning.
-#[must_use]
-pub fn help() -> String {
-    let works = TABLE.iter().filter(|row| matches!(row.state, State::Works(_)));
-    works
-        .map(|row| format!("{}={}  (default: {})  {}\n", row.name, row.syntax, row.default, row.meaning))
-        .collect()
-}
-
 const fn works(
     name: &'static str,
     syntax: &'static str,
