@@ -173,9 +173,10 @@ impl Apache {
         found
     }
 
-    /// How many connections to the workers' sockets exist, accepted or waiting to be.
-    pub fn connections_to_workers(&self) -> usize {
-        self.supervisor().map_or(0, |supervisor| proc::connections_to(&supervisor))
+    /// How many Unix sockets Apache's children have connected: to workers, which may not have accepted them yet, and what they
+    /// inherited.
+    pub fn unix_connections_of_children(&self) -> usize {
+        self.children().iter().map(proc::unix_connections).sum()
     }
 
     /// Everything in the run folder that belongs to us: not Apache's pid file.

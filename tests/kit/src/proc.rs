@@ -134,8 +134,8 @@ impl Process {
     }
 }
 
-/// The Unix sockets of the machine, each line of `/proc/net/unix` in its fields: flags are the fourth, the inode is the seventh,
-/// then comes the path (proc_net(5)).
+/// The Unix sockets of the machine, each line of `/proc/net/unix` in its fields: flags are the fourth, the state is the sixth,
+/// the inode the seventh, then comes the path (proc_net(5)).
 fn unix_sockets() -> Vec<Vec<String>> {
     let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
     text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
@@ -153,13 +153,14 @@ pub fn unix_listeners(process: &Process) -> Vec<String> {
     mine.map(|fields| fields.get(7).cloned().unwrap_or_default()).collect()
 }
 
-/// How many connections have been made to the Unix listeners of a process: what is accepted and what waits for it has the path
-/// of the listener.
-pub fn connections_to(process: &Process) -> usize {
-    let listeners = unix_listeners(process);
-    let connections =
-        unix_sockets().into_iter().filter(|fields| fields.get(3).is_none_or(|f| f != "00010000"));
-    connections.filter(|fields| fields.get(7).is_some_and(|path| listeners.contains(path))).count()
+/// How many ends of connected Unix sockets a process holds.
+pub fn unix_connections(process: &Process) -> usize {
+    const CONNECTED: &str = "03";
+    let held = process.fds();
+    let connected = unix_sockets().into_iter().filter(|fields| fields.get(5).is_some_and(|f| f == CONNECTED));
+    let inodes: Vec<String> =
+        connected.filter_map(|fields| Some(format!("socket:[{}]", fields.get(6)?))).collect();
+    held.values().filter(|target| inodes.contains(target)).count()
 }
 
 /// A field of a status file: of a process or of one of its threads.
