@@ -4,6 +4,7 @@
 //! that root executes may be writable for it: the files go to a folder of root's, and only the site's data belongs to the site.
 
 use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ struct Stage {
 
 /// Prepares everything, then becomes `wsgictl serve`.
 pub fn run(args: &Args) -> Result<()> {
+    need_port(args.port)?;
     packages::need(&[&packages::COMPILER, &packages::APACHE, &packages::VENV])?;
     let workspace = Workspace::find()?;
     let dist = dist::run()?;
@@ -62,6 +64,18 @@ pub fn run(args: &Args) -> Result<()> {
         serve.args(["--user", &account.name]);
     }
     Err(serve.exec()).context("cannot run wsgictl")
+}
+
+/// Refuses a port that is taken before anything is touched: a running example uses the files and the password that would be
+/// replaced.
+fn need_port(port: u16) -> Result<()> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_free) => Ok(()),
+        Err(error) => bail!(
+            "cannot listen on 127.0.0.1 port {port} ({error}): stop what serves there, perhaps the example, or choose another \
+             port with --port; nothing was changed"
+        ),
+    }
 }
 
 /// Chooses the folders and the user.
