@@ -1,7 +1,8 @@
 //! The workers' sockets and the supervisor's channel: SK-1, SK-2, SK-3, SK-5, SK-7, SK-8, SK-9.
 
 use crate::{ours, ours_as_root, socket_of, two_sites};
-use kit::{Strace, need, python_as, users, wait_until};
+use kit::{Process, Strace, need, python_as, users, wait_until};
+use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -203,33 +204,51 @@ message = json.dumps("Stop").encode()
 socket.socket(fileno=taken).sendall(struct.pack("<II", len(message), 0) + message)
 "#;
 
+/// The Unix sockets of Apache's parent that no one but it and its like may have: the channel to the supervisor and the workers'
+/// listeners.
+fn unix_sockets_of(process: &Process) -> BTreeMap<i32, String> {
+    let known = kit::proc::unix_sockets();
+    let mut fds = process.fds();
+    fds.retain(|_, target| known.contains(target));
+    fds
+}
+
 #[test]
-fn sk_5_who_inherits_the_channel_cannot_command_the_supervisor() {
+fn sk_5_a_daemon_of_another_module_inherits_no_socket_of_ours() {
     let setup = need!(ours_as_root()).modules(&["cgid"]).one_daemon("threads=1").fixture("eval");
     let apache = setup.config("ScriptSock @ROOT@/run/cgid.sock").start();
-    // The daemon of mod_cgid is made anew, by a parent that has the channel already.
-    apache.graceful();
-    apache.wait_settled();
+    // At the graceful restart mod_cgid makes its daemon anew, of a parent that has all by then.
+    for restart in [false, true] {
+        if restart {
+            apache.graceful();
+            apache.wait_settled();
+        }
+        let listens =
+            |child: &Process| kit::proc::unix_listeners(child).iter().any(|path| path.contains("cgid.sock"));
+        let mut daemon = None;
+        wait_until(kit::LIMIT, "mod_cgid has a daemon", || {
+            daemon = apache.children().into_iter().find(listens);
+            daemon.is_some()
+        });
+        let held = unix_sockets_of(&daemon.expect("was just found"));
+        let ours = unix_sockets_of(apache.parent());
+        assert!(ours.len() >= 2, "the test wants the parent to hold a channel and a listener: {ours:?}");
+        let common: Vec<_> =
+            held.values().filter(|socket| ours.values().any(|ours| ours == *socket)).collect();
+        assert!(common.is_empty(), "after a restart: {restart}: {common:?}");
+    }
+    apache.finish();
+}
+
+#[test]
+fn sk_5_who_gets_hold_of_the_channel_cannot_command_the_supervisor() {
+    let apache = need!(ours_as_root()).one_daemon("threads=1").fixture("eval").start();
     let (supervisor, worker) = (apache.wait_supervisor(), apache.worker_of("/eval"));
-    let parent = apache.parent().fds();
-    let cgid = apache
-        .children()
-        .into_iter()
-        .find(|child| kit::proc::unix_listeners(child).iter().any(|path| path.contains("cgid.sock")));
-    let cgid = cgid.expect("mod_cgid has a daemon");
-    let sockets = |target: &&String| target.starts_with("socket:");
-    let common: Vec<i32> = cgid
-        .fds()
-        .iter()
-        .filter(|(fd, target)| sockets(target) && parent.get(fd) == Some(target))
-        .map(|(fd, _)| *fd)
-        .collect();
-    // A descriptor that is no channel takes no harm from a message.
-    assert!(!common.is_empty(), "the test wants mod_cgid to inherit a socket: {:?}, {parent:?}", cgid.fds());
-    for fd in common {
-        let python = need!(kit::Python::default_for_tests()).executable;
-        let ids = [cgid.pid.to_string(), fd.to_string()];
-        let _ = kit::run(std::process::Command::new(python).args(["-c", FORGED]).args(ids));
+    let python = need!(kit::Python::default_for_tests()).executable;
+    // One of them is the channel; the listeners take no message.
+    for fd in unix_sockets_of(apache.parent()).into_keys() {
+        let ids = [apache.parent().pid.to_string(), fd.to_string()];
+        let _ = kit::run(std::process::Command::new(&python).args(["-c", FORGED]).args(ids));
     }
     let line = apache.log().wait("WSGI1017");
     assert!(line.contains("[wsgi:error]"), "{line}");

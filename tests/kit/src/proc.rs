@@ -2,7 +2,7 @@
 
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// One process at one moment. Two are equal when they are the same process: `pid` and `start` together are never reused.
@@ -136,17 +136,21 @@ impl Process {
 
 /// The Unix sockets of the machine, each line of `/proc/net/unix` in its fields: flags are the fourth, the state is the sixth,
 /// the inode the seventh, then comes the path (proc_net(5)).
-fn unix_sockets() -> Vec<Vec<String>> {
+fn unix_table() -> Vec<Vec<String>> {
     let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
     text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// The Unix sockets of the machine, as descriptors show them: `socket:[inode]`.
+pub fn unix_sockets() -> BTreeSet<String> {
+    unix_table().iter().filter_map(|fields| Some(format!("socket:[{}]", fields.get(6)?))).collect()
 }
 
 /// The Unix sockets that a process holds and that accept connections (`__SO_ACCEPTCON`), each with its path: the one of the bind,
 /// which tells nothing about a file that was moved since.
 pub fn unix_listeners(process: &Process) -> Vec<String> {
     let held = process.fds();
-    let listening =
-        unix_sockets().into_iter().filter(|fields| fields.get(3).is_some_and(|f| f == "00010000"));
+    let listening = unix_table().into_iter().filter(|fields| fields.get(3).is_some_and(|f| f == "00010000"));
     let mine = listening.filter(|fields| {
         fields.get(6).is_some_and(|inode| held.values().any(|target| *target == format!("socket:[{inode}]")))
     });
@@ -157,7 +161,7 @@ pub fn unix_listeners(process: &Process) -> Vec<String> {
 pub fn unix_connections(process: &Process) -> usize {
     const CONNECTED: &str = "03";
     let held = process.fds();
-    let connected = unix_sockets().into_iter().filter(|fields| fields.get(5).is_some_and(|f| f == CONNECTED));
+    let connected = unix_table().into_iter().filter(|fields| fields.get(5).is_some_and(|f| f == CONNECTED));
     let inodes: Vec<String> =
         connected.filter_map(|fields| Some(format!("socket:[{}]", fields.get(6)?))).collect();
     held.values().filter(|target| inodes.contains(target)).count()
