@@ -126,8 +126,8 @@ fn a_range_of_a_file_is_right_where_apache_cuts_it() {
     let apache =
         need!(Setup::new()).one_daemon("threads=2").file("data.bin", &data()).app("app", FILES).start();
     let response = apache.request("GET", "/app").header("Range", "bytes=10-19").send();
-    // httpd's filter cuts only what it sees whole at once.
-    let (status, from, to) = pick((206, 10, 20), (206, 10, 20));
+    // httpd's filter cuts only what it sees whole at once, which mod_wsgi's daemon mode does not arrange.
+    let (status, from, to) = pick((206, 10, 20), (200, 0, 60_000));
     assert_eq!(response.status, status);
     assert!(response.text() == data()[from..to], "{:?}", response.head);
     apache.finish();
