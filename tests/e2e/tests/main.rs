@@ -21,6 +21,7 @@ mod recovery;
 mod reload;
 mod response;
 mod sockets;
+mod supervisor;
 mod truncated;
 
 /// A setup for ours; `Err` is a reason to skip.
