@@ -175,3 +175,26 @@ fn sk_2_there_is_no_moment_with_wider_rights() {
     });
     assert!(start.elapsed().as_millis() >= 700, "the delay was not there");
 }
+
+#[test]
+fn ki_6_no_worker_stays_that_cannot_be_watched() {
+    if !possible() {
+        return;
+    }
+    // The first pidfd is that of httpd's parent; the first descriptors to wait for are the channel, that pidfd and the signals.
+    for injection in
+        ["pidfd_open:error=EMFILE:when=2", "epoll_ctl:error=ENOSPC:when=4", "epoll_ctl:error=ENOSPC:when=6"]
+    {
+        let place = Place::new();
+        let (filter, trace) = (injection.split(':').next().unwrap(), place.path("trace"));
+        let (filter, inject) = (format!("trace={filter}"), format!("inject={injection}"));
+        let wrapper = ["strace", "-f", "-o", trace.to_str().unwrap(), "-e", &filter, "-e", &inject];
+        let supervisor = Supervisor::start_with(&place, &wrapper, "");
+        supervisor.define(&place.definitions(vec![group("site", &place.good_worker())]));
+        supervisor.wait_for_log("WSGI1003");
+        supervisor.wait_for_log("WSGI1001");
+        let tracee = crate::kit::children(supervisor.pid());
+        let workers: Vec<i32> = tracee.iter().flat_map(|pid| crate::kit::children(*pid)).collect();
+        assert_eq!(workers.len(), 1, "{injection}: {}", supervisor.log());
+    }
+}
