@@ -1,9 +1,12 @@
 //! The private server root: a folder with the configuration, the logs and the sockets of one server.
 
-use std::fs::{DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
@@ -14,6 +17,8 @@ use crate::error::{Doing, Error, Result};
 pub struct ServerRoot {
     path: PathBuf,
     temporary: Option<TempDir>,
+    /// Locked as long as this server may use the folder. Not inherited by Apache.
+    _lock: Option<Flock<File>>,
 }
 
 impl ServerRoot {
@@ -26,7 +31,8 @@ impl ServerRoot {
             Some(path) => {
                 let path = std::path::absolute(path).doing("find", path)?;
                 make(&path, mode)?;
-                Self { path, temporary: None }
+                let lock = lock(&path)?;
+                Self { path, temporary: None, _lock: Some(lock) }
             }
             None => {
                 let built = tempfile::Builder::new().prefix("wsgictl-").tempdir();
@@ -34,7 +40,7 @@ impl ServerRoot {
                 let path = temporary.path().to_path_buf();
                 std::fs::set_permissions(&path, Permissions::from_mode(mode))
                     .doing("change the mode of", &path)?;
-                Self { path, temporary: Some(temporary) }
+                Self { path, temporary: Some(temporary), _lock: None }
             }
         };
         make(&root.path.join("run"), mode)?;
@@ -63,6 +69,42 @@ impl ServerRoot {
         let entries = std::fs::read_dir(self.path.join("run")).into_iter().flatten().flatten();
         entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("wsgi."))
     }
+}
+
+/// Takes the folder for this process alone, before anything in it is written: another server may run from it. The system frees
+/// the lock when this process ends, however it ends; then Apache may still run, which its pid file tells.
+fn lock(root: &Path) -> Result<Flock<File>> {
+    let bad =
+        |why: String| Error::BadPath { what: "--server-root: the folder", path: root.to_path_buf(), why };
+    let path = root.join("wsgictl.lock");
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.doing("open", &path)?;
+    let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((_, Errno::EWOULDBLOCK)) => {
+            return Err(bad(
+                "it is in use by another `wsgictl serve`; stop that one, or name another folder".to_owned(),
+            ));
+        }
+        Err((_, error)) => return Err(error.into()).doing("lock", &path),
+    };
+    match running(root) {
+        Some(pid) => Err(bad(format!(
+            "it is in use by an Apache that a former `wsgictl serve` left behind; stop it with `kill {pid}`, or name another \
+             folder"
+        ))),
+        None => Ok(lock),
+    }
+}
+
+/// The Apache that still runs with this folder's configuration. A number in a pid file alone says little: it may be another
+/// process's by now.
+fn running(root: &Path) -> Option<u32> {
+    let pid = std::fs::read_to_string(root.join("run/httpd.pid")).ok()?.trim().parse().ok()?;
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let config = root.join("httpd.conf");
+    let config = config.as_os_str().as_bytes();
+    arguments.split(|byte| *byte == 0).any(|argument| argument == config).then_some(pid)
 }
 
 /// Creates a folder, or takes one that is ours alone: what others can write to, they can replace under a running server.
@@ -100,6 +142,19 @@ mod tests {
         assert!(path.join("run").is_dir() && !root.has_sockets());
         drop(root);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_root_in_use_is_refused_until_it_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root");
+        let first = ServerRoot::create(Some(&path)).unwrap();
+        let error = ServerRoot::create(Some(&path)).unwrap_err().to_string();
+        assert!(error.contains("in use by another `wsgictl serve`"), "{error}");
+        drop(first);
+        // A pid file whose number is some other process's by now.
+        std::fs::write(path.join("run/httpd.pid"), format!("{}\n", std::process::id())).unwrap();
+        ServerRoot::create(Some(&path)).unwrap();
     }
 
     #[test]
