@@ -104,6 +104,12 @@ pub enum Error {
     /// Apache left by itself.
     #[error("Apache ended by itself ({0}); its last lines above say why")]
     Ended(std::process::ExitStatus),
+    /// Apache was killed.
+    #[error(
+        "Apache was killed (SIGKILL), and its children were stopped: somebody has done it, or the kernel for want of memory, \
+         which `dmesg` shows; start it again"
+    )]
+    Killed,
     /// Apache neither serves nor ends.
     #[error(
         "Apache did not listen on {0} within 30 seconds and was stopped; its last lines above say what it waited for: repair \

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -26,6 +26,8 @@ use crate::root::ServerRoot;
 const START: Duration = Duration::from_secs(30);
 /// How long it and the workers may take to stop before they are killed.
 const STOP: Duration = Duration::from_secs(15);
+/// How long its children may take when it has ended before them.
+const STOP_CHILDREN: Duration = Duration::from_secs(2);
 /// Between two looks at something that changes soon.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -149,7 +151,7 @@ fn ready(server: &mut Server<'_>, signals: &mut Signals, address: SocketAddr) ->
     let limit = Instant::now() + START;
     while Instant::now() < limit {
         if let Some(status) = server.status() {
-            return Err(Error::Ended(status));
+            return Err(ended(status));
         }
         if signals.pending().any(|signal| signal != SIGCHLD) {
             return Ok(false);
@@ -198,10 +200,15 @@ fn wait(server: &mut Server<'_>, signals: &mut Signals) -> Result<()> {
             return Ok(());
         }
         if let Some(status) = server.status() {
-            return Err(Error::Ended(status));
+            return Err(ended(status));
         }
     }
     Ok(())
+}
+
+/// The sentence for an Apache that nobody has asked to end. One that is killed has logged nothing about it.
+fn ended(status: ExitStatus) -> Error {
+    if status.signal() == Some(Signal::SIGKILL as i32) { Error::Killed } else { Error::Ended(status) }
 }
 
 /// The running Apache; dropping it stops it, whatever the reason.
@@ -219,8 +226,31 @@ impl Server<'_> {
             // It cannot be asked any more: it is gone, and nobody knows how.
             Err(_) => Some(ExitStatus::from_raw(0)),
         };
-        self.ended |= status.is_some();
+        if status.is_some() && !self.ended {
+            self.ended = true;
+            self.end_children();
+        }
         status
+    }
+
+    /// The number of the process group, which is the main process's.
+    fn group(&self) -> Pid {
+        Pid::from_raw(self.process.id().cast_signed())
+    }
+
+    /// Ends what a crashed or killed Apache leaves behind: its children would go on serving and hold the port. The number of a
+    /// process group is given to nobody else while a member lives; without members nothing is signalled.
+    fn end_children(&self) {
+        let limit = Instant::now() + STOP_CHILDREN;
+        let mut left = killpg(self.group(), Signal::SIGTERM);
+        while left.is_ok() && Instant::now() < limit {
+            std::thread::sleep(PAUSE);
+            left = killpg(self.group(), None);
+        }
+        if left.is_ok() {
+            // Those that end in this moment need no signal.
+            let _ = killpg(self.group(), Signal::SIGKILL);
+        }
     }
 }
 
@@ -230,7 +260,7 @@ impl Drop for Server<'_> {
         let limit = Instant::now() + STOP;
         if !self.ended {
             // Not waited for yet, so the number still names this process.
-            let asked = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGTERM);
+            let asked = kill(self.group(), Signal::SIGTERM);
             while asked.is_ok() && self.status().is_none() && Instant::now() < limit {
                 std::thread::sleep(PAUSE);
             }
@@ -242,7 +272,7 @@ impl Drop for Server<'_> {
                 "wsgictl: Apache did not stop within {} s; killing it",
                 STOP.as_secs()
             );
-            let _ = self.process.kill();
+            let _ = killpg(self.group(), Signal::SIGKILL);
             let _ = self.process.wait();
         }
         while self.root.has_sockets() && Instant::now() < limit {
