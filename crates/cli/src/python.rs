@@ -76,7 +76,9 @@ pub fn ask(choice: &Choice, account: Option<&Account>, files: &[&Path]) -> Resul
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
     }
     let who = account.map_or(String::new(), |account| format!(" as {}", account.user));
-    let out = command.output().map_err(|error| bad(format!("it cannot be run{who}: {}", reason(&error))))?;
+    let out = command.output().map_err(|error| {
+        bad(format!("it cannot be run{who}: {}; name another with --python or --python-home", reason(&error)))
+    })?;
     let answer: Option<Python> = serde_json::from_slice(&out.stdout).ok();
     let Some(answer) = answer else {
         let said = String::from_utf8_lossy(&out.stderr);
