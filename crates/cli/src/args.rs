@@ -43,10 +43,10 @@ pub struct ServeArgs {
     /// The port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 8000)]
     pub port: u16,
-    /// Worker processes
+    /// Worker processes [default: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub processes: Option<u32>,
-    /// Request threads in each worker process
+    /// Request threads in each worker process [default: 15]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65533))]
     pub threads: Option<u32>,
     /// The Python of the site [default: that of the active virtual environment, else python3]
