@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use spec::control::Problem;
@@ -16,7 +17,7 @@ use spec::worker::REPORT_LEN;
 use spec::{Definitions, ProcessGroup};
 use unix::process::{Ending, signal_name};
 
-use crate::launch::failure::{LaunchFailure, Step};
+use crate::launch::failure::{self, LaunchFailure, Step};
 use crate::launch::{self, Facts, bootstrap, child};
 use crate::rules;
 use crate::text;
@@ -209,10 +210,15 @@ fn fact_problem(group: &ProcessGroup, facts: &Facts, user: &str, fact: &str, val
     }
 }
 
-fn launch_problem(group: &ProcessGroup, user: &str, failure: LaunchFailure) -> String {
+fn launch_problem(group: &ProcessGroup, user: &str, failed: LaunchFailure) -> String {
     let python = group.python.display();
-    let error = std::io::Error::from_raw_os_error(failure.errno);
-    match failure.step {
+    let error = failure::reason(failed.errno);
+    let absent = matches!(Errno::from_raw_os_error(failed.errno), Errno::NOENT | Errno::NOTDIR);
+    match failed.step {
+        Step::Execute if absent => format!(
+            "{python} cannot be executed: there is no such file, or the interpreter it names is gone; correct python= (the program) or \
+             python-home= (the directory above bin/)"
+        ),
         Step::Execute => format!(
             "{user} cannot execute {python} ({error}); set python= or python-home= to an interpreter that this user may read and execute, with all directories above it"
         ),
@@ -221,8 +227,8 @@ fn launch_problem(group: &ProcessGroup, user: &str, failure: LaunchFailure) -> S
             format!("{user} cannot enter home={home} ({error}); give permission or set another home=")
         }
         _ => {
-            let (_, advice) = failure.step.explain();
-            format!("a process for {user} cannot be made: {}. {advice}", failure.clause())
+            let (_, advice) = failed.step.explain();
+            format!("a process for {user} cannot be made: {}. {advice}", failed.clause())
         }
     }
 }

@@ -152,9 +152,16 @@ impl LaunchFailure {
         let (what, _) = self.step.explain();
         match self.errno {
             0 => what.to_owned(),
-            errno => format!("{what}: {}", std::io::Error::from_raw_os_error(errno)),
+            errno => format!("{what}: {}", reason(errno)),
         }
     }
+}
+
+/// The system's words for an error, without its number.
+#[must_use]
+pub fn reason(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
