@@ -131,6 +131,12 @@ fn home_doubt(home: &Path) -> Option<String> {
     })
 }
 
+/// The declared groups, for somebody who has mistyped one.
+fn listed(declared: &BTreeSet<&[u8]>) -> String {
+    let names: Vec<String> = declared.iter().map(|name| name.escape_ascii().to_string()).collect();
+    if names.is_empty() { "none is declared".to_owned() } else { format!("declared: {}", names.join(", ")) }
+}
+
 impl Resolution {
     fn add(&mut self, declared: &Declared, facts: &ServerFacts, servers: &[ServerLeads]) {
         let destination = leads::destination(servers, declared.draft.name.as_bytes());
@@ -160,9 +166,10 @@ impl Resolution {
         for name in leads::used_names(servers) {
             if !declared.contains(name.as_slice()) {
                 let name = name.escape_ascii();
+                let known = listed(&declared);
                 self.doubts.push(format!(
                     "WSGI1304: process group {name} is used by WSGIProcessGroup or process-group=, but no WSGIDaemonProcess \
-                     declares it: declare it or correct the name; requests for it are answered 500"
+                     declares it: declare it or correct the name ({known}); until then no request for it can be served"
                 ));
             }
         }
