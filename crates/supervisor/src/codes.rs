@@ -54,7 +54,7 @@ codes! {
     /// All workers of a definition are ready.
     GroupReady = 1001, Notice, "";
     /// A worker ended that was not told to.
-    WorkerDied = 1002, Error, "The lines above it in this log may say why.";
+    WorkerDied = 1002, Error, "";
     /// A process could not become a worker.
     LaunchFailed = 1003, Error, "";
     /// A worker did not get ready.

@@ -57,8 +57,9 @@ impl Death<'_> {
             return Some((Code::NotReady, facts));
         }
         let (how, why, doing) = (self.how(), self.why(), ended.phase.doing());
+        let advice = self.advice(&ended);
         let facts = format!(
-            "Process group '{group}', slot {slot}: worker {pid} {how} while {doing}, {age} after its start{why}. {next}"
+            "Process group '{group}', slot {slot}: worker {pid} {how} while {doing}, {age} after its start{why}. {next} {advice}"
         );
         Some((Code::WorkerDied, facts))
     }
@@ -85,6 +86,17 @@ impl Death<'_> {
             }
             Some(Ending::Signalled(signal, false)) => format!("was ended by {}", signal_name(signal)),
             None => "ended".to_owned(),
+        }
+    }
+
+    /// Where to look. Nobody can write a line when SIGKILL comes.
+    fn advice(&self, ended: &Ended) -> &'static str {
+        const KILL: i32 = 9;
+        match self.ending {
+            Some(Ending::Signalled(KILL, _)) if ended.phase != Phase::Killed => {
+                "The kernel's out-of-memory killer has killed it, which `dmesg` shows, or somebody else has."
+            }
+            _ => "The lines above it in this log may say why.",
         }
     }
 
@@ -154,7 +166,17 @@ mod tests {
         assert_eq!(
             line,
             "Process group 'site', slot 1: worker 42 was ended by SIGSEGV (core dumped) while ready to serve, \
-             12.3 s after its start. A new one starts in 2.0 s."
+             12.3 s after its start. A new one starts in 2.0 s. The lines above it in this log may say why."
+        );
+    }
+
+    #[test]
+    fn lg_4_a_killed_worker_points_at_the_kernel_s_log() {
+        let (code, line) = death(Ending::Signalled(9, false), Phase::Ready, Some(0)).line().unwrap();
+        assert_eq!(code, Code::WorkerDied);
+        assert!(
+            line.contains("SIGKILL") && line.contains("`dmesg`") && !line.contains("lines above"),
+            "{line}"
         );
     }
 
