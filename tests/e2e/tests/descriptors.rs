@@ -171,7 +171,7 @@ fn fd_4_a_worker_can_write_to_its_descriptors_without_harm_to_apache() {
     let (setup, _, _) = need!(two_sites("threads=1"));
     let apache = setup.start();
     // What it writes to the connection, to the status pipe and to the log pipe.
-    apache.expect_log(r"it broke the protocol|WSGI0146: .* it closed the connection");
+    apache.expect_log(r"it broke the protocol|WSGI0146: .* the worker closed the connection");
     apache.expect_log("wrote to its status pipe what is no report");
     // It ends when it told its own threads to stop.
     apache.expect_log("WSGI1002: Process group .a.");

@@ -12,7 +12,7 @@ use wire::{FilePart, HEADER_LEN, Kind};
 const CANARY: &str = "CANARY";
 
 /// What the log says to bytes that are no answer.
-const NAMED: &str = r"WSGI\d{4}: Process group 'app', slot 0: (it broke the protocol|its response head is not acceptable|the descriptor it sent was refused|it closed the connection|its body has)";
+const NAMED: &str = r"WSGI\d{4}: Process group 'app', slot 0: (it broke the protocol|its response head is not acceptable|the descriptor it sent was refused|the worker closed the connection|its body has)";
 
 /// An Apache with one child of one thread: what the memory of the child grows by is the work of one request.
 fn setup() -> Result<Setup, String> {

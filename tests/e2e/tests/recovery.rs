@@ -170,7 +170,7 @@ fn a_request_that_waits_in_the_socket_is_served_by_the_next_worker() {
 fn a_crash_of_one_site_leaves_the_other_alone() {
     let (setup, _, _) = need!(two_sites("threads=2"));
     let apache = setup.start();
-    apache.expect_log(r"WSGI0146: Process group .a., slot 0: it closed the connection");
+    apache.expect_log(r"WSGI0146: Process group .a., slot 0: the worker closed the connection");
     let pid = apache.worker_of("/b").pid;
     for _ in 0..2 {
         let response = apache.post("/a", "import ctypes\nctypes.string_at(0)");

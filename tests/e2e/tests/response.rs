@@ -50,7 +50,7 @@ def application(environ, start_response):
     yield b"never"
 "#;
     let apache = need!(ours()).one_daemon("threads=2").app("app", source).fixture("hello").start();
-    apache.expect_log(r"WSGI1002: .*SIGKILL|WSGI(0146|0119): .* it closed the connection");
+    apache.expect_log(r"WSGI1002: .*SIGKILL|WSGI(0146|0119): .* the worker closed the connection");
     for target in ["/app", "/app?length"] {
         let response = kit::wait_for(kit::LIMIT, "a worker answers", || {
             apache.request("GET", target).try_send().ok().filter(|response| response.status == 200)

@@ -107,10 +107,12 @@ pub enum Failure {
         text: String,
     },
     /// The end of the connection without an answer.
-    #[error("it closed the connection: it has crashed, or was killed")]
+    #[error("the worker closed the connection: it has crashed, or was killed")]
     Closed,
     /// Reset although the request can have been read.
-    #[error("it closed the connection without reading all of it: it has crashed, or was killed")]
+    #[error(
+        "the worker closed the connection without reading all of the request: it has crashed, or was killed,"
+    )]
     Reset,
     /// A system call on the connection failed.
     #[error("the connection to it failed: {0}")]
@@ -287,7 +289,7 @@ mod tests {
         let line = sentence(&Failure::Closed, Stage::Working, b"/srv/a.wsgi", "shop", Some(1));
         assert_eq!(
             line,
-            "[script /srv/a.wsgi] WSGI0146: Process group 'shop', slot 1: it closed the connection: it has crashed, or \
+            "[script /srv/a.wsgi] WSGI0146: Process group 'shop', slot 1: the worker closed the connection: it has crashed, or \
              was killed while it worked on the request, before an answer. The supervisor's line about the worker says with \
              which signal or status it ended; often it is a C extension, memory-limit= or the kernel's OOM killer."
         );
