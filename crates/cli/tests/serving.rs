@@ -163,3 +163,20 @@ fn a_script_is_served_until_the_signal_and_nothing_stays() {
         assert_eq!(processes_of(&place), Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_killed_apache_leaves_no_child_behind() {
+    let Some(dist) = dist("a_killed_apache_leaves_no_child_behind") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let mut served = Served::start(&dist, folder.path());
+    let root = fs::read_dir(folder.path()).unwrap().flatten();
+    let root = root.map(|entry| entry.path()).find(|path| path.join("run/httpd.pid").is_file()).unwrap();
+    let apache = fs::read_to_string(root.join("run/httpd.pid")).unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(apache), Signal::SIGKILL).unwrap();
+    let said = all(served.process.stderr.take().unwrap());
+    assert!(!served.process.wait().unwrap().success());
+    assert!(said.contains("Apache was killed (SIGKILL)") && !said.contains("lines above"), "{said}");
+    assert!(TcpStream::connect(("127.0.0.1", served.port)).is_err(), "the port is free again");
+    assert_eq!(processes_of(folder.path()), Vec::<String>::new());
+}
