@@ -111,7 +111,7 @@ pub enum Failure {
     Closed,
     /// Reset although the request can have been read.
     #[error(
-        "the worker closed the connection without reading all of the request: it has crashed, or was killed,"
+        "the worker closed the connection without reading all of the request: it has crashed, or was killed"
     )]
     Reset,
     /// A system call on the connection failed.
