@@ -23,9 +23,11 @@ fn setup() -> Result<Setup, String> {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("the file is ours");
     Ok(setup
         .config("WSGIDaemonProcess app threads=4 python=@ROOT@/hostile_worker\nWSGIProcessGroup app")
-        .config(
-            "ServerLimit 1\nThreadsPerChild 1\nMaxRequestWorkers 1\nMinSpareThreads 1\nMaxSpareThreads 3",
-        ))
+        .config("ServerLimit 1\nMaxRequestWorkers 1\nStartServers 1")
+        .config("<IfModule mpm_prefork_module>\nMinSpareServers 1\nMaxSpareServers 1\n</IfModule>")
+        .config("<IfModule !mpm_prefork_module>\nThreadsPerChild 1\nMinSpareThreads 1\nMaxSpareThreads 3\n</IfModule>")
+        // That one thread is the limit is told now and then.
+        .expect_log("AH(00484|00161): server reached MaxRequestWorkers"))
 }
 
 /// How a connection goes on after the answer.

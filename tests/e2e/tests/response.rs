@@ -1,7 +1,7 @@
 //! What comes back from a worker that misbehaves: RS-5 and RS-7.
 
 use crate::ours;
-use kit::{End, need};
+use kit::{End, Mpm, need};
 
 #[test]
 fn rs_5_a_content_type_never_chooses_a_handler() {
@@ -71,7 +71,8 @@ fn rs_7_an_exception_in_a_stream_leaves_a_broken_response_on_http2() {
     }
     let source =
         "def application(e, s):\n    s('200 OK', [])\n    yield b'begin'\n    raise KeyError('midway')\n";
-    let setup = need!(ours()).modules(&["http2"]).one_daemon("threads=2").app("app", source);
+    // mod_http2 does not work with mpm_prefork.
+    let setup = need!(ours()).mpm(Mpm::Event).modules(&["http2"]).one_daemon("threads=2").app("app", source);
     let apache = setup.config("Protocols h2c http/1.1").start();
     apache.expect_log("WSGI0174: |WSGI1117: .* the application failed while it answered");
     apache.expect_log(r"Traceback|  File |    raise KeyError|KeyError: 'midway'$");
