@@ -28,7 +28,7 @@ fn restart_loses_only_what_runs(mpm: Mpm) -> Result<(), String> {
     const CLIENTS: usize = 4;
     const RESTARTS: usize = 3;
     let apache = setup(mpm)?.start();
-    apache.expect_log("AH0");
+    apache.expect_log("AH000(45|46): child process");
     let load = Load::start(apache.address(), "/hello", CLIENTS);
     for _ in 0..RESTARTS {
         load.wait_served(30);
