@@ -118,6 +118,15 @@ impl Drop for Served {
     }
 }
 
+/// Waits for a condition.
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < limit, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn all(mut stream: ChildStderr) -> String {
     let mut text = String::new();
     let _ = stream.read_to_string(&mut text);
@@ -170,13 +179,18 @@ fn a_killed_apache_leaves_no_child_behind() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let mut served = Served::start(&dist, folder.path());
-    let root = fs::read_dir(folder.path()).unwrap().flatten();
-    let root = root.map(|entry| entry.path()).find(|path| path.join("run/httpd.pid").is_file()).unwrap();
-    let apache = fs::read_to_string(root.join("run/httpd.pid")).unwrap().trim().parse().unwrap();
+    // Apache listens before it writes the file.
+    let pid_file = || {
+        let roots = fs::read_dir(folder.path()).unwrap().flatten();
+        let text = roots.map(|entry| fs::read_to_string(entry.path().join("run/httpd.pid")));
+        text.flatten().find_map(|text| text.trim().parse().ok())
+    };
+    wait_until("Apache has written its pid file", || pid_file().is_some());
+    let apache = pid_file().unwrap();
     kill(Pid::from_raw(apache), Signal::SIGKILL).unwrap();
     let said = all(served.process.stderr.take().unwrap());
     assert!(!served.process.wait().unwrap().success());
     assert!(said.contains("Apache was killed (SIGKILL)") && !said.contains("lines above"), "{said}");
     assert!(TcpStream::connect(("127.0.0.1", served.port)).is_err(), "the port is free again");
-    assert_eq!(processes_of(folder.path()), Vec::<String>::new());
+    wait_until("supervisor and workers have left", || processes_of(folder.path()).is_empty());
 }
