@@ -61,9 +61,7 @@ fn pd_2_what_the_user_may_not_use_is_found_before_the_start() {
         return;
     }
     let place = Place::new();
-    let closed = place.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let closed = place.closed();
     fs::copy(place.good_worker(), closed.join("python")).unwrap();
     let (_, lines) = check(&place.definitions(vec![group("site", &closed.join("python"))]));
     assert_only(&lines, &["user #61999 cannot execute", "Permission denied"]);

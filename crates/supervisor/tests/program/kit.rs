@@ -48,6 +48,14 @@ impl Place {
         self.0.path().join(name)
     }
 
+    /// A new folder that only root may enter.
+    pub fn closed(&self) -> PathBuf {
+        let closed = self.path("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+        closed
+    }
+
     /// An executable shell script in place of Python.
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);

@@ -114,9 +114,7 @@ fn pd_2_home_and_python_that_the_user_may_not_use_end_the_launch() {
         return;
     }
     let place = Place::new();
-    let closed = place.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let closed = place.closed();
     let mut homeless = group("homeless", &place.good_worker());
     homeless.home = Some(closed.clone());
     fs::copy(place.good_worker(), closed.join("python")).unwrap();
