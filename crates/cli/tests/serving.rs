@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kit::skip::skipped;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
@@ -27,12 +28,7 @@ fn dist(test: &str) -> Option<PathBuf> {
     let there =
         dist.filter(|dist| dist.join("mod_wsgi.so").is_file() && Path::new("/usr/sbin/apache2").is_file());
     if there.is_none() {
-        let line = format!("SKIPPED {test}: it needs apache2 and release files, named by WSGI_DIST\n");
-        eprint!("{line}");
-        if let Some(path) = std::env::var_os("WSGI_TEST_SKIPS") {
-            let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-            file.write_all(line.as_bytes()).unwrap();
-        }
+        skipped(test, "it needs apache2 and release files, named by WSGI_DIST");
     }
     there
 }
