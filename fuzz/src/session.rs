@@ -118,7 +118,7 @@ fn same(payload: &[u8], put: impl FnOnce(&mut Vec<u8>) -> Result<(), WireError>)
 
 fn encode(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), WireError> {
     let fields = RequestFields {
-        https: request.https,
+        flags: request.flags,
         request_start: request.request_start,
         queue_start: request.queue_start,
         application_group: request.application_group,

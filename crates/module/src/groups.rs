@@ -130,4 +130,10 @@ pub struct RequestPlan<'a> {
     pub pass_authorization: bool,
     /// Whether the body is gathered before a worker is asked (`WSGIRequestBuffering`).
     pub buffering: bool,
+    /// Whether the worker looks for a newer script first (`WSGIScriptReloading`).
+    pub script_reloading: bool,
+    /// Whether `wsgi.input` can seek.
+    pub seekable_input: bool,
+    /// Whether the request leaves `inactivity-timeout` alone (`WSGIIgnoreActivity`).
+    pub ignore_activity: bool,
 }

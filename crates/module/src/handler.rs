@@ -140,6 +140,9 @@ fn plan<'g>(
         script: request.filename().unwrap_or_default().to_vec(),
         pass_authorization: settings.pass_authorization.unwrap_or(false),
         buffering: settings.buffering.unwrap_or(true),
+        script_reloading: settings.script_reloading.unwrap_or(true),
+        seekable_input: settings.seekable_input.unwrap_or(false),
+        ignore_activity: settings.ignore_activity.unwrap_or(false),
         script_name,
     })
 }

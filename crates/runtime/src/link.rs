@@ -183,7 +183,7 @@ mod tests {
     fn request(body: Body<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
         let fields = RequestFields {
-            https: false,
+            flags: wire::Flags::default(),
             request_start: 1,
             queue_start: 2,
             application_group: b"",

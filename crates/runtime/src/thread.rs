@@ -186,7 +186,7 @@ impl RequestThread<'_> {
             script: request.script,
             callable,
             application_group: group,
-            https: request.https,
+            https: request.flags.https,
             request_start: seconds(request.request_start),
             queue_start: seconds(request.queue_start),
             daemon_start: now(),

@@ -25,5 +25,5 @@ pub use cursor::Cursor;
 pub use error::WireError;
 pub use frame::{FrameHeader, HEADER_LEN, Kind, Split, VERSION, split};
 pub use order::{RequestOrder, ResponseOrder};
-pub use request::{Body, Request, RequestEncoder, RequestFields};
+pub use request::{Body, Flags, Request, RequestEncoder, RequestFields};
 pub use response::{FilePart, Log, LogLevel, Refusal, RefusalReason, ResponseHead};

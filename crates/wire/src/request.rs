@@ -14,11 +14,41 @@ pub enum Body<'a> {
     Stream(Option<u64>),
 }
 
+/// What holds for one request, one bit each on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// The client came over TLS (`wsgi.url_scheme`).
+    pub https: bool,
+    /// The worker looks whether the script's file has changed since it was loaded (`WSGIScriptReloading`).
+    pub script_reloading: bool,
+    /// `wsgi.input` has `seek` and `tell`; the body is not streamed.
+    pub seekable_input: bool,
+    /// The request does not count against `inactivity-timeout` (`WSGIIgnoreActivity`).
+    pub ignore_activity: bool,
+}
+
+impl Flags {
+    fn to_byte(self) -> u8 {
+        [self.https, self.script_reloading, self.seekable_input, self.ignore_activity]
+            .iter()
+            .rev()
+            .fold(0, |byte, flag| byte << 1 | u8::from(*flag))
+    }
+
+    fn from_byte(byte: u8) -> Result<Self, WireError> {
+        if byte >= 16 {
+            return Err(WireError::Invalid("flags"));
+        }
+        let bit = |number: u8| byte >> number & 1 == 1;
+        Ok(Self { https: bit(0), script_reloading: bit(1), seekable_input: bit(2), ignore_activity: bit(3) })
+    }
+}
+
 /// A decoded request, borrowing from the received frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// True when the client came over TLS (`wsgi.url_scheme`).
-    pub https: bool,
+    /// See [`Flags`].
+    pub flags: Flags,
     /// When httpd read the request line: microseconds since the epoch.
     pub request_start: u64,
     /// When the request began to wait for a worker slot: microseconds since the epoch.
@@ -42,11 +72,7 @@ impl<'a> Request<'a> {
     /// Any [`WireError`]; nothing is allocated.
     pub fn decode(payload: &'a [u8]) -> Result<Self, WireError> {
         let mut c = Cursor::new(payload);
-        let https = match c.u8("https")? {
-            0 => false,
-            1 => true,
-            _ => return Err(WireError::Invalid("https")),
-        };
+        let flags = Flags::from_byte(c.u8("flags")?)?;
         let request_start = c.u64("request start")?;
         let queue_start = c.u64("queue start")?;
         let application_group = c.short("application group")?;
@@ -67,7 +93,7 @@ impl<'a> Request<'a> {
         let body = decode_body(&mut c)?;
         c.end()?;
         Ok(Self {
-            https,
+            flags,
             request_start,
             queue_start,
             application_group,
@@ -119,8 +145,8 @@ fn decode_body<'a>(c: &mut Cursor<'a>) -> Result<Body<'a>, WireError> {
 /// The fixed fields in front of the environ.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFields<'a> {
-    /// See [`Request::https`].
-    pub https: bool,
+    /// See [`Flags`].
+    pub flags: Flags,
     /// See [`Request::request_start`].
     pub request_start: u64,
     /// See [`Request::queue_start`].
@@ -150,7 +176,7 @@ impl<'b> RequestEncoder<'b> {
     pub fn new(out: &'b mut Vec<u8>, fields: &RequestFields<'_>) -> Result<Self, WireError> {
         let start = frame::open(Kind::Request, out);
         let mut put = || {
-            out.push(u8::from(fields.https));
+            out.push(fields.flags.to_byte());
             out.extend_from_slice(&fields.request_start.to_le_bytes());
             out.extend_from_slice(&fields.queue_start.to_le_bytes());
             frame::put_short(out, "application group", fields.application_group)?;

@@ -223,6 +223,8 @@ pub enum RefusalReason {
     Script = 2,
     /// The worker speaks another version of the protocol.
     Version = 3,
+    /// The script has changed since this worker loaded it, and the worker is about to be replaced: its successor takes the request.
+    Reload = 4,
 }
 
 /// A refusal with the worker's sentence for the log.
@@ -245,6 +247,7 @@ impl<'a> Refusal<'a> {
             1 => RefusalReason::Malformed,
             2 => RefusalReason::Script,
             3 => RefusalReason::Version,
+            4 => RefusalReason::Reload,
             _ => return Err(WireError::Invalid("refusal reason")),
         };
         Ok(Self { reason, text: c.rest() })

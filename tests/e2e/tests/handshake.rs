@@ -8,7 +8,7 @@ use wire::{Body, RequestEncoder, RequestFields};
 fn request(script: &str, callable: &str, application_group: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let fields = RequestFields {
-        https: false,
+        flags: wire::Flags::default(),
         request_start: 1,
         queue_start: 1,
         application_group: application_group.as_bytes(),

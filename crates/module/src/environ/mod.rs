@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpd::{PassAuth, Request};
-use wire::{Body, RequestEncoder, RequestFields, WireError};
+use wire::{Body, Flags, RequestEncoder, RequestFields, WireError};
 
 pub use encode::{Facts, Redirect, encode};
 
@@ -26,7 +26,12 @@ pub fn write_frame(
 ) -> Result<(), WireError> {
     let variables = request.subprocess_env();
     let fields = RequestFields {
-        https: variables.get(c"HTTPS").is_some_and(names::is_on) || request.connection().is_https(),
+        flags: Flags {
+            https: variables.get(c"HTTPS").is_some_and(names::is_on) || request.connection().is_https(),
+            script_reloading: plan.script_reloading,
+            seekable_input: plan.seekable_input,
+            ignore_activity: plan.ignore_activity,
+        },
         request_start: microseconds(request.request_time()),
         queue_start: microseconds(SystemTime::now()),
         application_group: &plan.application_group,

@@ -47,7 +47,7 @@ fn environ(
     headers: &[(&str, &str)],
 ) -> BTreeMap<String, String> {
     let fields = RequestFields {
-        https: false,
+        flags: wire::Flags::default(),
         request_start: 0,
         queue_start: 0,
         application_group: b"",

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use unix::stream::{self, Interest};
+use wire::RefusalReason;
 
 use super::client::Client;
 use super::exchange::{Ended, Exchange};
@@ -15,6 +16,9 @@ use super::inbox::Inbox;
 /// New connections that may be closed before they have taken the request: a worker that is being replaced closes one, its
 /// successor hardly another.
 const FRESH_TRIES: u32 = 4;
+/// Workers that may answer that their script is out of date: the one that was running, and its successor when the script changes
+/// once more while it starts.
+const RELOADS: u32 = 3;
 
 /// Where connections to one worker slot come from and go to.
 pub trait Line {
@@ -60,6 +64,7 @@ pub fn deliver(
 ) -> Result<Ended, (Failure, Stage)> {
     let mut fresh_only = false;
     let mut fresh = 0;
+    let mut reloads = 0;
     loop {
         let idle = if fresh_only { None } else { line.idle() };
         fresh += u32::from(idle.is_none());
@@ -83,6 +88,17 @@ pub fn deliver(
             line.forget();
             fresh_only = true;
             continue;
+        }
+        if let Err(Failure::Refused { reason: RefusalReason::Reload, .. }) = result {
+            // Refused before the application saw it, and the body is still here: the successor gets all of it.
+            line.forget();
+            fresh_only = true;
+            reloads += 1;
+            if reloads < RELOADS {
+                fresh = 0;
+                continue;
+            }
+            return Err((Failure::Reloading(reloads), Stage::Sending));
         }
         if result.is_ok() && exchange.is_reusable() {
             line.keep(connection);

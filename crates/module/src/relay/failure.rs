@@ -98,6 +98,9 @@ pub enum Failure {
     /// Each connection was closed before the request was read.
     #[error("it closed {0} connections before it had read the request")]
     NotTaken(u32),
+    /// Each worker was replaced because the script had changed once more.
+    #[error("{0} workers in a row found the script changed since they had loaded it")]
+    Reloading(u32),
     /// The worker answered that it will not look at the request.
     #[error("it refused the request: {text}")]
     Refused {
@@ -190,6 +193,9 @@ impl Failure {
             Self::Refused { reason: RefusalReason::Script, .. } => us(500, Error, 1110, ROOTS),
             Self::Refused { reason: RefusalReason::Version, .. }
             | Self::Protocol(WireError::Version { .. }) => us(503, Error, 1111, VERSIONS),
+            Self::Reloading(_) | Self::Refused { reason: RefusalReason::Reload, .. } => {
+                worker(503, 124, CHANGING)
+            }
             Self::Refused { reason: RefusalReason::Malformed, .. } => us(500, Error, 1112, REPORT),
             Self::Closed | Self::Reset => worker(502, 146, CRASH),
             Self::Connection(_) => worker(502, 147, CRASH),
@@ -215,6 +221,8 @@ const DOWN: &str =
     "The worker is starting, or fails to start: the lines of the supervisor and of the worker say why.";
 const FOREIGN: &str =
     "Nothing was sent to it. Find out who could write to the socket's directory, and restart Apache.";
+const CHANGING: &str =
+    "Something changes the file's time all the time: look for a program that writes to it.";
 const ROOTS: &str =
     "A worker loads only scripts that a WSGIScriptAlias or WSGIScriptAliasMatch leads to its group: add one.";
 const VERSIONS: &str = "mod_wsgi.so and _wsgi_runtime.abi3.so are of different versions: install both, then stop and start \

@@ -6,7 +6,11 @@ pub mod expand;
 pub mod leads;
 pub mod path;
 
+use std::sync::Arc;
+
 use expand::{Callable, Facts, Template};
+
+use crate::proxies::Network;
 
 /// What the directives say about requests, at one level: alias, directory, or server. `None` is "nothing said here".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +27,37 @@ pub struct Settings {
     pub chunked_request: Option<bool>,
     /// `WSGIRequestBuffering`.
     pub buffering: Option<bool>,
+    /// `WSGISeekableInput`.
+    pub seekable_input: Option<bool>,
+    /// `WSGIScriptReloading`.
+    pub script_reloading: Option<bool>,
+    /// `WSGIErrorOverride`.
+    pub error_override: Option<bool>,
+    /// `WSGIMapHEADToGET`.
+    pub head_as_get: Option<HeadAsGet>,
+    /// `WSGIIgnoreActivity`.
+    pub ignore_activity: Option<bool>,
+    /// `WSGIEnableSendfile`.
+    pub sendfile: Option<bool>,
+    /// `WSGILocationRedirect`: a local `Location` with status 200 is fetched by the web server.
+    pub location_redirect: Option<bool>,
+    /// `WSGIRestrictProcess`: the only process groups; an empty name is the web server itself.
+    pub restrict_process: Option<Arc<[Vec<u8>]>>,
+    /// `WSGITrustedProxyHeaders`: names as in the environ (`HTTP_X_FORWARDED_FOR`), in the configured order.
+    pub proxy_headers: Option<Arc<[String]>>,
+    /// `WSGITrustedProxies`.
+    pub proxies: Option<Arc<[Network]>>,
+}
+
+/// `WSGIMapHEADToGET`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadAsGet {
+    /// Applications see HEAD.
+    Off,
+    /// Applications see GET.
+    On,
+    /// Applications see GET where a filter needs the body to make the headers.
+    Auto,
 }
 
 impl Settings {
@@ -36,6 +71,16 @@ impl Settings {
             pass_authorization: self.pass_authorization.or(base.pass_authorization),
             chunked_request: self.chunked_request.or(base.chunked_request),
             buffering: self.buffering.or(base.buffering),
+            seekable_input: self.seekable_input.or(base.seekable_input),
+            script_reloading: self.script_reloading.or(base.script_reloading),
+            error_override: self.error_override.or(base.error_override),
+            head_as_get: self.head_as_get.or(base.head_as_get),
+            ignore_activity: self.ignore_activity.or(base.ignore_activity),
+            sendfile: self.sendfile.or(base.sendfile),
+            location_redirect: self.location_redirect.or(base.location_redirect),
+            restrict_process: self.restrict_process.clone().or_else(|| base.restrict_process.clone()),
+            proxy_headers: self.proxy_headers.clone().or_else(|| base.proxy_headers.clone()),
+            proxies: self.proxies.clone().or_else(|| base.proxies.clone()),
         }
     }
 

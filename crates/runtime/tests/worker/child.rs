@@ -71,7 +71,7 @@ impl<'a> Ask<'a> {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let fields = RequestFields {
-            https: false,
+            flags: wire::Flags::default(),
             request_start: 1_700_000_000_500_000,
             queue_start: 1_700_000_000_750_000,
             application_group: self.group.as_bytes(),

@@ -42,7 +42,7 @@ fn wf_1_malformed_requests_are_refused_and_the_connection_closed() {
     let worker = Wish::new().start();
     let good = worker.ask("/hello").encode();
     let mut broken = good.clone();
-    broken[wire::HEADER_LEN] = 9;
+    broken[wire::HEADER_LEN] = 99;
     let twice = [&good[..], &good[..]].concat();
     for (bytes, reason) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], None),

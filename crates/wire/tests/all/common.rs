@@ -2,12 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wire::{Body, Request, RequestEncoder, RequestFields, WireError};
+use wire::{Body, Flags, Request, RequestEncoder, RequestFields, WireError};
 
 /// A request that owns its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {
-    pub https: bool,
+    pub flags: Flags,
     pub times: (u64, u64),
     pub names: (Vec<u8>, Vec<u8>, Vec<u8>),
     pub environ: Vec<(Vec<u8>, Vec<u8>)>,
@@ -35,7 +35,7 @@ impl Owned {
     /// A small request with every field in use.
     pub fn sample() -> Self {
         Self {
-            https: true,
+            flags: Flags { https: true, seekable_input: true, ..Flags::default() },
             times: (1, u64::MAX),
             names: (b"group".to_vec(), b"/srv/site/app.wsgi".to_vec(), b"application".to_vec()),
             environ: vec![
@@ -49,7 +49,7 @@ impl Owned {
 
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
         let fields = RequestFields {
-            https: self.https,
+            flags: self.flags,
             request_start: self.times.0,
             queue_start: self.times.1,
             application_group: &self.names.0,
@@ -65,7 +65,7 @@ impl Owned {
 
     pub fn of(request: &Request<'_>) -> Self {
         Self {
-            https: request.https,
+            flags: request.flags,
             times: (request.request_start, request.queue_start),
             names: (request.application_group.to_vec(), request.script.to_vec(), request.callable.to_vec()),
             environ: request.environ().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
@@ -103,13 +103,18 @@ pub fn request() -> impl Strategy<Value = Owned> {
     // Few different bytes make equal keys likely.
     let key = prop_oneof![vec(b'A'..=b'C', 1..3), vec(any::<u8>(), 1..30)];
     (
-        any::<bool>(),
+        any::<[bool; 4]>(),
         any::<(u64, u64)>(),
         (vec(any::<u8>(), 0..20), script, vec(any::<u8>(), 0..20)),
         vec((key, value()), 0..8),
         body(),
     )
-        .prop_map(|(https, times, names, environ, body)| Owned { https, times, names, environ, body })
+        .prop_map(
+            |([https, script_reloading, seekable_input, ignore_activity], times, names, environ, body)| {
+                let flags = Flags { https, script_reloading, seekable_input, ignore_activity };
+                Owned { flags, times, names, environ, body }
+            },
+        )
 }
 
 /// `PROPTEST_CASES` from the environment, else `usual`.

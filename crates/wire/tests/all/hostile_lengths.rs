@@ -7,8 +7,8 @@ use wire::frame::MAX_INLINE_BODY;
 use wire::head::MAX_HEADERS;
 use wire::response::{decode_fail, put_head};
 use wire::{
-    Body, FilePart, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder, RequestFields,
-    ResponseHead, Split, VERSION, WireError, split,
+    Body, FilePart, Flags, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder,
+    RequestFields, ResponseHead, Split, VERSION, WireError, split,
 };
 
 fn sample_payload() -> Vec<u8> {
@@ -107,7 +107,7 @@ fn wf_1_header_lengths_are_checked_before_the_payload_comes() {
 #[test]
 fn wf_1_limits_hold_for_the_encoder_too() {
     let fields = |script| RequestFields {
-        https: false,
+        flags: Flags::default(),
         request_start: 0,
         queue_start: 0,
         application_group: b"",
@@ -150,8 +150,8 @@ fn wf_1_too_many_entries_are_refused() {
 #[test]
 fn values_outside_their_range_are_refused() {
     let mut payload = sample_payload();
-    payload[0] = 2;
-    assert_eq!(Request::decode(&payload), Err(WireError::Invalid("https")));
+    payload[0] = 16;
+    assert_eq!(Request::decode(&payload), Err(WireError::Invalid("flags")));
     for script in [&b"relative"[..], b"", b"/with\0nul"] {
         let mut owned = Owned::sample();
         owned.names.1 = script.to_vec();

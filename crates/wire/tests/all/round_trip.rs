@@ -95,7 +95,7 @@ proptest! {
         put_fail(&mut bytes, status);
         prop_assert_eq!(decode_fail(only(&bytes).1).ok(), (400..600).contains(&status).then_some(status));
 
-        for reason in [RefusalReason::Malformed, RefusalReason::Script, RefusalReason::Version] {
+        for reason in [RefusalReason::Malformed, RefusalReason::Script, RefusalReason::Version, RefusalReason::Reload] {
             bytes.clear();
             Refusal { reason, text: &text }.put(&mut bytes);
             let decoded = Refusal::decode(only(&bytes).1).unwrap();

@@ -148,7 +148,7 @@ impl Outcome {
 
 fn frame() -> Vec<u8> {
     let fields = wire::RequestFields {
-        https: false,
+        flags: wire::Flags::default(),
         request_start: 1,
         queue_start: 2,
         application_group: b"",
