@@ -8,10 +8,12 @@ macro_rules! serve {
     };
 }
 
+mod applications;
 mod body;
 mod environ;
 mod failures;
 mod files;
+mod frameworks;
 mod groups;
 mod input;
 mod logging;

@@ -1,9 +1,8 @@
 //! A real Django site: log in to its admin, forms with CSRF tokens, an upload, both kinds of download, static files.
 
 use crate::ours;
-use kit::{Account, Apache, Mpm, Python, Response, Setup, need, run};
+use kit::{Account, Apache, Browser, Mpm, Python, Setup, need, run};
 use regex::Regex;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,83 +10,6 @@ use std::process::Command;
 /// What the example needs from PyPI.
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/django/requirements.txt");
 const PASSWORD: &str = "correct horse battery staple";
-
-/// A browser: keeps cookies and follows redirects.
-struct Browser<'a> {
-    apache: &'a Apache,
-    cookies: BTreeMap<String, String>,
-}
-
-impl Browser<'_> {
-    fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Vec<u8>>,
-    ) -> Response {
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = self.apache.request(method, path);
-        if !cookies.is_empty() {
-            request = request.header("Cookie", &cookies.join("; "));
-        }
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let response = request.send();
-        for cookie in response.headers_named("Set-Cookie") {
-            let (name, value) =
-                cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie has a name");
-            self.cookies.insert(name.to_owned(), value.to_owned());
-        }
-        match (response.status, response.header("Location")) {
-            (301..=303, Some(place)) => {
-                let path = place
-                    .strip_prefix(&format!("http://{}", self.apache.address()))
-                    .unwrap_or(place)
-                    .to_owned();
-                self.send("GET", &path, &[], None)
-            }
-            _ => response,
-        }
-    }
-
-    #[track_caller]
-    fn get(&mut self, path: &str) -> Response {
-        self.send("GET", path, &[], None).expect_status(200)
-    }
-
-    /// Fills the form at `path` in and sends it as multipart, with the token Django put into it.
-    #[track_caller]
-    fn submit(&mut self, path: &str, fields: &[(&str, &str)], file: Option<(&str, &str, &[u8])>) -> Response {
-        let page = self.get(path).text();
-        let token = Regex::new(r#"name="csrfmiddlewaretoken" value="([^"]+)""#).expect("is valid");
-        let token = token.captures(&page).unwrap_or_else(|| panic!("no CSRF token in {page}"))[1].to_owned();
-        let mut body = Vec::new();
-        for (name, value) in [("csrfmiddlewaretoken", token.as_str())].iter().chain(fields) {
-            body.extend(
-                format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                    .into_bytes(),
-            );
-        }
-        if let Some((field, name, data)) = file {
-            let head = format!(
-                "--edge\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n"
-            );
-            body.extend(head.into_bytes());
-            body.extend(b"Content-Type: application/octet-stream\r\n\r\n");
-            body.extend(data);
-            body.extend(b"\r\n");
-        }
-        body.extend(b"--edge--\r\n");
-        let kind = ("Content-Type", "multipart/form-data; boundary=edge");
-        self.send("POST", path, &[kind], Some(body)).expect_status(200)
-    }
-}
 
 /// Copies the example into the setup's folder and makes it ready, as the user who will run it.
 fn prepare(setup: &Setup, home: &Path) -> Result<(), String> {
@@ -138,7 +60,7 @@ fn started(python: &Python, mpm: Mpm) -> Result<Apache, String> {
 }
 
 fn drive(apache: &Apache) {
-    let mut browser = Browser { apache, cookies: BTreeMap::new() };
+    let mut browser = Browser::new(apache);
     assert!(browser.get("/").text().contains("Nothing was uploaded yet."));
     assert!(browser.get("/").text().contains("Visits in this session: 2"));
     let style = browser.get("/static/files/style.css");

@@ -2,6 +2,7 @@
 //! invariants that hold after every test. Tests themselves are in `compliance` and `e2e`.
 
 mod apache;
+mod browser;
 pub mod cache;
 pub mod http;
 mod invariants;
@@ -17,6 +18,7 @@ pub mod users;
 pub mod wait;
 
 pub use apache::{Apache, LIMIT};
+pub use browser::Browser;
 pub use http::{Connection, End, Head, Request, Response};
 pub use load::{Load, Tally};
 pub use proc::Process;

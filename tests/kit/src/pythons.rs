@@ -2,6 +2,7 @@
 
 use crate::{cache, run};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,7 +59,8 @@ impl Python {
 
     /// A virtual environment called `name` with packages from PyPI.
     pub fn home_with(&self, name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
-        cache::once(&format!("venv-3.{}-{name}", self.minor), |path| {
+        let wanted = fingerprint(requirements);
+        cache::once(&format!("venv-3.{}-{name}-{wanted:08x}", self.minor), |path| {
             self.make_venv(path, &[])?;
             // No cache: pip would take what it once built for another installation of the same version.
             let pip = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"];
@@ -79,6 +81,16 @@ impl Python {
     fn make_venv(&self, path: &Path, options: &[&str]) -> Result<(), String> {
         run(Command::new(&self.executable).args(["-m", "venv"]).args(options).arg(path)).map(drop)
     }
+}
+
+/// Other requirements make another environment: the words, and what is in the files they name.
+fn fingerprint(requirements: &[&str]) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    for word in requirements {
+        word.hash(&mut hasher);
+        fs::read(word).unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish() as u32
 }
 
 fn candidates(minor: u8) -> Vec<PathBuf> {
