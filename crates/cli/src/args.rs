@@ -21,6 +21,12 @@ pub struct Cli {
 pub enum Command {
     /// Serve a WSGI script with the system's Apache, in the foreground, until Ctrl-C
     Serve(Box<ServeArgs>),
+    /// Explain codes of the error log: what happened, why, and what to do
+    Explain {
+        /// A code such as WSGI0146, or its number
+        #[arg(value_name = "CODE", required = true)]
+        codes: Vec<String>,
+    },
     /// Print the version
     Version,
 }

@@ -5,9 +5,19 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Why nothing is served.
+/// Why a command does not do what it was asked for.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// `explain` with something else than a code.
+    #[error(
+        "{word} is no log code of wsgictl {}: write it as it stands in the error log (WSGI and four digits), or its number; \
+         docs/errors.md lists all (AH00000 and the like are Apache's own)",
+        env!("CARGO_PKG_VERSION")
+    )]
+    UnknownCode {
+        /// As given.
+        word: String,
+    },
     /// Root without `--user`.
     #[error(
         "root does not serve a site as root: name the user it runs as with --user NAME (and --group NAME if it is not the user's own)"

@@ -1,4 +1,4 @@
-//! `wsgictl`: serves a WSGI script through the system's Apache. Only the command line is read here; each command has its own file.
+//! `wsgictl`: serves a WSGI script through the system's Apache, and explains the error log's codes. Only the command line is read here; each command has its own file.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who typed its name")]
@@ -8,6 +8,7 @@ mod apache;
 mod args;
 mod config;
 mod error;
+mod explain;
 mod log;
 mod python;
 mod root;
@@ -22,6 +23,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Explain { codes } => explain::run(&codes),
         Command::Version => {
             println!("wsgictl {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -2,6 +2,7 @@
 //! No I/O: looking up users, files and descriptors is the caller's part.
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 pub mod control;
 pub mod directives;
 pub mod group;

@@ -96,4 +96,11 @@ mod tests {
         let numbers: Vec<u16> = Code::ALL.iter().map(|code| code.number()).collect();
         assert!(numbers.is_sorted_by(|a, b| a < b) && numbers.iter().all(|number| *number >= 1000));
     }
+    #[test]
+    fn the_catalogue_has_each_code_at_its_level() {
+        for code in Code::ALL {
+            let entry = spec::catalogue::find(code.number()).unwrap();
+            assert_eq!(entry.level.as_str(), code.level().as_str(), "{}", entry.name());
+        }
+    }
 }

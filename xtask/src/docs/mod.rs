@@ -1,7 +1,8 @@
 //! `cargo xtask docs`: the parts of the documentation that sources decide. `directives` writes the reference from the tables that
-//! the module reads configuration by; `promises` writes which tests prove what.
+//! the module reads configuration by; `errors` writes what log codes mean; `promises` writes which tests prove what.
 
 mod directives;
+mod errors;
 mod promises;
 
 use anyhow::{Context, Result};
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::gates::Source;
 use crate::workspace::Workspace;
 
-/// Writes both pages.
+/// Writes all pages.
 pub fn run() -> Result<()> {
     let workspace = Workspace::find()?;
     let sources = crate::gates::sources(&workspace)?;
@@ -31,6 +32,10 @@ pub fn check(workspace: &Workspace, sources: &[Source]) -> Result<Vec<String>> {
     Ok(broken)
 }
 
-fn pages(workspace: &Workspace, sources: &[Source]) -> Result<[(&'static str, String); 2]> {
-    Ok([(directives::PAGE, directives::page()?), (promises::PAGE, promises::page(workspace, sources)?)])
+fn pages(workspace: &Workspace, sources: &[Source]) -> Result<[(&'static str, String); 3]> {
+    Ok([
+        (directives::PAGE, directives::page()?),
+        (errors::PAGE, errors::page()?),
+        (promises::PAGE, promises::page(workspace, sources)?),
+    ])
 }

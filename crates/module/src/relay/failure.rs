@@ -33,8 +33,8 @@ pub struct Verdict {
     pub retry_after: Option<u32>,
     /// Severity in the log; `None` when somebody else has logged it, or nobody has to know.
     pub level: Option<wire::LogLevel>,
-    /// The number behind `WSGI` in the log.
-    pub code: u16,
+    /// The code in the log; empty where nothing is logged.
+    pub code: &'static str,
     /// What to do about it.
     pub advice: &'static str,
 }
@@ -177,34 +177,36 @@ impl Failure {
         let client = |status, code| make(Owner::Client, status, Some(Info), code, "");
         let us = |status, level, code, advice| make(Owner::Us, status, Some(level), code, advice);
         match self {
-            Self::ClientGone | Self::Answered => make(Owner::Client, 400, None, 1100, ""),
-            Self::BodyTimeout => client(408, 1101),
-            Self::BodyTooLarge => client(413, 1102),
-            Self::BodyUnreadable(status) => client(*status, 1103),
-            Self::RequestTooLarge(_) => client(431, 1104),
-            Self::Spool { error, .. } if is_full(error) => us(507, Error, 1105, SPACE),
-            Self::Spool { .. } => us(500, Error, 1105, TEMP),
-            Self::QueueFull(_) => make(Owner::Worker, 503, Some(Warning), 1106, BUSY),
-            Self::QueueTimeout(_) => make(Owner::Worker, 504, Some(Warning), 1107, BUSY),
-            Self::ConnectTimeout(_) => worker(503, 116, DOWN),
-            Self::Connect { .. } => worker(503, 117, DOWN),
-            Self::ForeignListener { .. } => us(503, Critical, 1108, FOREIGN),
-            Self::NotTaken(_) => worker(503, 1109, DOWN),
-            Self::Refused { reason: RefusalReason::Script, .. } => us(500, Error, 1110, ROOTS),
-            Self::Refused { reason: RefusalReason::Version, .. }
-            | Self::Protocol(WireError::Version { .. }) => us(503, Error, 1111, VERSIONS),
-            Self::Reloading(_) | Self::Refused { reason: RefusalReason::Reload, .. } => {
-                worker(503, 124, CHANGING)
+            Self::ClientGone | Self::Answered => make(Owner::Client, 400, None, "", ""),
+            Self::BodyTimeout => client(408, "WSGI1101"),
+            Self::BodyTooLarge => client(413, "WSGI1102"),
+            Self::BodyUnreadable(status) => client(*status, "WSGI1103"),
+            Self::RequestTooLarge(_) => client(431, "WSGI1104"),
+            Self::Spool { error, .. } => {
+                let (status, advice) = if is_full(error) { (507, SPACE) } else { (500, TEMP) };
+                us(status, Error, "WSGI1105", advice)
             }
-            Self::Refused { reason: RefusalReason::Malformed, .. } => us(500, Error, 1112, REPORT),
-            Self::Closed | Self::Reset => worker(502, 146, CRASH),
-            Self::Connection(_) => worker(502, 147, CRASH),
-            Self::Silent(_) => worker(504, 145, SILENT),
-            Self::Protocol(_) => worker(502, 1113, HOSTILE),
-            Self::Head(_) => worker(502, 148, HOSTILE),
-            Self::Descriptor(_) | Self::TooManyFiles(_) => worker(502, 1114, HOSTILE),
-            Self::Length { .. } => worker(502, 1115, LENGTH),
-            Self::Aborted => make(Owner::Application, 500, Some(Error), 1117, ABOVE),
+            Self::QueueFull(_) => make(Owner::Worker, 503, Some(Warning), "WSGI1106", BUSY),
+            Self::QueueTimeout(_) => make(Owner::Worker, 504, Some(Warning), "WSGI1107", BUSY),
+            Self::ConnectTimeout(_) => worker(503, "WSGI0116", DOWN),
+            Self::Connect { .. } => worker(503, "WSGI0117", DOWN),
+            Self::ForeignListener { .. } => us(503, Critical, "WSGI1108", FOREIGN),
+            Self::NotTaken(_) => worker(503, "WSGI1109", DOWN),
+            Self::Refused { reason: RefusalReason::Script, .. } => us(500, Error, "WSGI1110", ROOTS),
+            Self::Refused { reason: RefusalReason::Version, .. }
+            | Self::Protocol(WireError::Version { .. }) => us(503, Error, "WSGI1111", VERSIONS),
+            Self::Reloading(_) | Self::Refused { reason: RefusalReason::Reload, .. } => {
+                worker(503, "WSGI0124", CHANGING)
+            }
+            Self::Refused { reason: RefusalReason::Malformed, .. } => us(500, Error, "WSGI1112", REPORT),
+            Self::Closed | Self::Reset => worker(502, "WSGI0146", CRASH),
+            Self::Connection(_) => worker(502, "WSGI0147", CRASH),
+            Self::Silent(_) => worker(504, "WSGI0145", SILENT),
+            Self::Protocol(_) => worker(502, "WSGI1113", HOSTILE),
+            Self::Head(_) => worker(502, "WSGI0148", HOSTILE),
+            Self::Descriptor(_) | Self::TooManyFiles(_) => worker(502, "WSGI1114", HOSTILE),
+            Self::Length { .. } => worker(502, "WSGI1115", LENGTH),
+            Self::Aborted => make(Owner::Application, 500, Some(Error), "WSGI1117", ABOVE),
         }
     }
 }
@@ -261,7 +263,7 @@ pub fn sentence(failure: &Failure, stage: Stage, script: &[u8], group: &str, slo
     let verdict = failure.verdict();
     // Errors in the middle of a body have the reference's code whatever their reason is.
     let code = match (stage, verdict.owner) {
-        (Stage::Answering(_), Owner::Worker) => 119,
+        (Stage::Answering(_), Owner::Worker) => "WSGI0119",
         _ => verdict.code,
     };
     let worker = slot.map(|slot| format!(", slot {slot}")).unwrap_or_default();
@@ -276,7 +278,7 @@ pub fn sentence(failure: &Failure, stage: Stage, script: &[u8], group: &str, slo
     let script = printable(script);
     let gap = if verdict.advice.is_empty() { "" } else { " " };
     format!(
-        "[script {script}] WSGI{code:04}: Process group '{group}'{worker}: {failure}{doing}.{gap}{}",
+        "[script {script}] {code}: Process group '{group}'{worker}: {failure}{doing}.{gap}{}",
         verdict.advice
     )
 }

@@ -1,0 +1,49 @@
+//! Codes of applications and of the interpreters they run in, 1200 to 1249.
+
+use super::Entry;
+use super::Level::{Error, Warn};
+
+pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        code: 1200,
+        level: Warn,
+        happened: "The application sent more body than its Content-Length announced. The surplus was left out. Said once for each script.",
+        why: "The application counts characters instead of bytes, or changes the body after it has set the header.",
+        action: "Correct the header, or leave it out.",
+    },
+    Entry {
+        code: 1201,
+        level: Error,
+        happened: "The application sent less body than its Content-Length announced. The client sees a broken response.",
+        why: "The application counts wrong, or its iterable ended early.",
+        action: "Correct the header, or leave it out.",
+    },
+    Entry {
+        code: 1202,
+        level: Warn,
+        happened: "The application set a header that belongs to the connection, such as Connection or Transfer-Encoding. It was left out. Said once for each script.",
+        why: "An application that passes on the headers of another server, as a proxy does.",
+        action: "Remove the header in the application; PEP 3333 forbids it.",
+    },
+    Entry {
+        code: 1203,
+        level: Error,
+        happened: "The response could not be sent, and not because the client has gone.",
+        why: "Apache's process has ended or given up the request.",
+        action: "Look for lines of Apache about the request or the child process.",
+    },
+    Entry {
+        code: 1204,
+        level: Error,
+        happened: "The call of the application could not be prepared. The request is answered with 500.",
+        why: "Memory ran out, or the application has replaced something in Python that mod_wsgi needs.",
+        action: "Read the traceback below the line.",
+    },
+    Entry {
+        code: 1205,
+        level: Error,
+        happened: "A worker has as many interpreters as it may have, and makes no new one. The request is answered with 500.",
+        why: "The name of the application group depends on something the client chooses, such as Host.",
+        action: "Name a fixed application group with WSGIApplicationGroup, or %{GLOBAL}.",
+    },
+];

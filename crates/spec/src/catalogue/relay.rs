@@ -1,0 +1,133 @@
+//! Codes of a request on its way to a worker and back, 1100 to 1199.
+
+use super::Entry;
+use super::Level::{Crit, Error, Info, Warn};
+
+pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        code: 1101,
+        level: Info,
+        happened: "The client stopped sending the request body. The request is answered with 408.",
+        why: "A slow or broken connection.",
+        action: "Nothing for single requests. Timeout and RequestReadTimeout set the limits.",
+    },
+    Entry {
+        code: 1102,
+        level: Info,
+        happened: "The request body got longer than LimitRequestBody while it was read. The request is answered with 413.",
+        why: "The body came without a length (in chunks), so its size was not known before.",
+        action: "Raise LimitRequestBody for the URL if such bodies are wanted.",
+    },
+    Entry {
+        code: 1103,
+        level: Info,
+        happened: "Apache refused the request body, with the status in the line.",
+        why: "The body breaks the rules of HTTP, such as a chunk with a bad size.",
+        action: "Nothing for single requests; otherwise look at the client or the proxy in front.",
+    },
+    Entry {
+        code: 1104,
+        level: Info,
+        happened: "Request line, headers and variables together are too large for a worker. The request is answered with 431.",
+        why: "Very large cookies, or many variables set by SetEnv or SSL options.",
+        action: "Make the client send less; LimitRequestFieldSize and LimitRequestFields bound it earlier.",
+    },
+    Entry {
+        code: 1105,
+        level: Error,
+        happened: "The request body could not be stored before it is handed to a worker. The request is answered with 500, or 507 when the disk is full.",
+        why: "The directory for temporary files is full, or Apache's user may not write there.",
+        action: "Free some space, let Apache's user write there, or name another directory with TMPDIR in Apache's environment.",
+    },
+    Entry {
+        code: 1106,
+        level: Warn,
+        happened: "All threads of a process group are busy and its queue is full. The request is answered with 503 and Retry-After at once.",
+        why: "Slow requests hold every thread, or there is more traffic than processes= and threads= can take.",
+        action: "Look for slow requests first. Then raise threads= or processes=; listen-backlog= sets how many may wait.",
+    },
+    Entry {
+        code: 1107,
+        level: Warn,
+        happened: "No thread of a process group became free within queue-timeout. The request is answered with 504.",
+        why: "As for a full queue: slow requests, or too few threads.",
+        action: "Look for slow requests, raise threads= or processes=, or raise queue-timeout=.",
+    },
+    Entry {
+        code: 1108,
+        level: Crit,
+        happened: "Somebody else than the supervisor listens at the path of a worker's socket. Nothing was sent to it; the request is answered with 503.",
+        why: "Somebody can write to the directory of the sockets.",
+        action: "Find out who: the line has the user's number. Make the directory writable for root only, and restart Apache.",
+    },
+    Entry {
+        code: 1109,
+        level: Error,
+        happened: "Workers closed every connection before they had read the request. The request is answered with 503.",
+        why: "Workers of the group end as soon as they have started.",
+        action: "Read the lines of the supervisor and of the workers.",
+    },
+    Entry {
+        code: 1110,
+        level: Error,
+        happened: "The worker refused the script: the configuration does not lead to it in this process group. The request is answered with 500.",
+        why: "A handler set by AddHandler, an .htaccess file or a rewrite rule leads to a script that no alias names for this group.",
+        action: "Add a WSGIScriptAlias or WSGIScriptAliasMatch that leads to the script in this group.",
+    },
+    Entry {
+        code: 1111,
+        level: Error,
+        happened: "The module and the workers' extension do not understand each other. Requests are answered with 503.",
+        why: "One was updated while Apache was running, or only one of them was.",
+        action: "Install all parts from one build, then stop and start Apache.",
+    },
+    Entry {
+        code: 1112,
+        level: Error,
+        happened: "A worker found the request malformed. It is answered with 500.",
+        why: "A mistake in mod_wsgi.",
+        action: "Please report it with the line.",
+    },
+    Entry {
+        code: 1113,
+        level: Error,
+        happened: "A worker broke the protocol. Nothing of what came was passed on; the request is answered with 502.",
+        why: "Code in the worker writes to the connection past mod_wsgi.",
+        action: "Look for code that writes to descriptors it did not open. If there is none, please report it.",
+    },
+    Entry {
+        code: 1114,
+        level: Error,
+        happened: "A worker sent a file that was refused, or too many of them for one response. The request is answered with 502.",
+        why: "Code in the worker writes to the connection past mod_wsgi: wsgi.file_wrapper sends regular files only.",
+        action: "Look for code that writes to descriptors it did not open. If there is none, please report it.",
+    },
+    Entry {
+        code: 1115,
+        level: Error,
+        happened: "The body of a response does not have the length that Content-Length announced. The client sees a broken response.",
+        why: "The application counts characters instead of bytes, or changes the body after it has set the header.",
+        action: "Let the application send the length it announces, or not announce one.",
+    },
+    Entry {
+        code: 1117,
+        level: Error,
+        happened: "The application failed in the middle of its answer. The client sees a broken response.",
+        why: "An exception in the iterable that the application returned.",
+        action: "The lines above it say why.",
+    },
+    Entry {
+        code: 1118,
+        level: Error,
+        happened: "The application announced more bytes of a file than the file has. The client sees a broken response.",
+        why: "The file became shorter between the moment when its size was asked for and the moment when it was sent.",
+        action: "Write a new file and rename it to the old one's name instead of changing it in place.",
+    },
+    Entry {
+        code: 1119,
+        level: Error,
+        happened: "A file became shorter while it was sent. The client sees a broken response.",
+        why: "Another program has cut the file or writes it anew in place.",
+        action: "Write a new file and rename it to the old one's name instead of changing it in place.",
+    },
+];

@@ -1,0 +1,126 @@
+//! Codes of the supervisor, 1000 to 1099.
+
+use super::Entry;
+use super::Level::{Error, Notice, Warn};
+
+pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        code: 1001,
+        level: Notice,
+        happened: "All workers of a process group are ready.",
+        why: "Apache was started or told to reload, or the group was defined anew.",
+        action: "Nothing.",
+    },
+    Entry {
+        code: 1002,
+        level: Error,
+        happened: "A worker ended that was not told to. Requests it was working on are answered with 502; a new worker takes its place and the requests that wait.",
+        why: "A crash in a C extension (SIGSEGV, SIGABRT), the kernel's out-of-memory killer (SIGKILL), memory-limit= or cpu-time-limit=, or code that ends the process.",
+        action: "The line names the signal or the exit status, and what the worker was doing. Read the lines above it; for SIGKILL read `dmesg`.",
+    },
+    Entry {
+        code: 1003,
+        level: Error,
+        happened: "A process could not become a worker. It is tried again, with growing pauses; requests wait, then are answered with 503.",
+        why: "A directory of home= or chroot= is missing, the Python cannot be executed by the group's user, or a limit of the system is reached.",
+        action: "The line names the step that failed and what to check.",
+    },
+    Entry {
+        code: 1004,
+        level: Error,
+        happened: "A worker did not get ready in time and was killed.",
+        why: "Python hangs while it starts: sitecustomize, a .pth file or a module imported at start waits for something.",
+        action: "Run the group's Python by hand as the group's user, with the same environment, and look where it hangs.",
+    },
+    Entry {
+        code: 1005,
+        level: Warn,
+        happened: "After new definitions the new workers of a group did not get ready. The former ones go on serving.",
+        why: "The new configuration or the new code of the group does not start.",
+        action: "Read the lines about the new workers, repair the group, and run `apachectl graceful`.",
+    },
+    Entry {
+        code: 1006,
+        level: Warn,
+        happened: "A worker that was told to stop did not do so in time and was killed. Requests it was working on are lost.",
+        why: "Requests take longer than the time limit, or threads and atexit functions of the application do not end.",
+        action: "Raise shutdown-timeout= or graceful-timeout=, or let the threads of the application end when it is told to.",
+    },
+    Entry {
+        code: 1007,
+        level: Warn,
+        happened: "Lines of workers were lost because the error log did not take them. Workers are never made to wait for a log.",
+        why: "ErrorLog is a pipe to a program that reads too slowly, or the disk is full.",
+        action: "Look at the program behind ErrorLog, and at the disk.",
+    },
+    Entry {
+        code: 1008,
+        level: Error,
+        happened: "A worker wrote bytes to its status pipe that are no report. It is terminated, and replaced.",
+        why: "Code in the application writes to a file descriptor that it did not open.",
+        action: "Look for code that writes to descriptors by number (os.write, a C extension, a daemonizing library).",
+    },
+    Entry {
+        code: 1009,
+        level: Error,
+        happened: "The supervisor did not take a new configuration. The former one stays in force.",
+        why: "A mistake that shows only on this machine: a path, a socket that cannot be made, or parts of different versions.",
+        action: "The line says what is wrong; correct it and run `apachectl graceful`.",
+    },
+    Entry {
+        code: 1010,
+        level: Warn,
+        happened: "A process group runs with the right to gain privileges, such as by setuid programs.",
+        why: "Its WSGIDaemonProcess has new-privs=On.",
+        action: "Remove the option unless the application must call sudo or sendmail.",
+    },
+    Entry {
+        code: 1011,
+        level: Warn,
+        happened: "A listening socket of the former supervisor was not used. A new one was bound; connections that waited in the old one are lost.",
+        why: "Somebody has removed or replaced files in the directory of the sockets.",
+        action: "Find out who can write to that directory.",
+    },
+    Entry {
+        code: 1012,
+        level: Warn,
+        happened: "Something that a dead server has left could not be removed.",
+        why: "The directory of WSGISocketPrefix has files of somebody else, or is read-only.",
+        action: "Remove it by hand when no server uses it.",
+    },
+    Entry {
+        code: 1013,
+        level: Error,
+        happened: "The supervisor cannot go on and tells all workers to stop. Apache starts another one.",
+        why: "The system has no memory or descriptors left, or Apache's parent process has broken the channel.",
+        action: "Look at the error in the line and at the kernel's log. If it comes again, please report it.",
+    },
+    Entry {
+        code: 1014,
+        level: Error,
+        happened: "The supervisor cannot start. Process groups are answered with 503.",
+        why: "The container or service that runs Apache has taken a capability that the supervisor needs, or it was started by hand.",
+        action: "The line names what is missing; allow it in the service or the container.",
+    },
+    Entry {
+        code: 1015,
+        level: Warn,
+        happened: "Workers of a group printed more than is logged; the number of lines that were left out is in the line.",
+        why: "A loop that logs, or a debug level in production.",
+        action: "Let the application log less, or to a file of its own.",
+    },
+    Entry {
+        code: 1016,
+        level: Error,
+        happened: "A worker runs on, but its status pipe is closed. It is terminated, and replaced.",
+        why: "It has executed another program (os.exec*), or something closes file descriptors that it did not open.",
+        action: "Start programs with subprocess; look for code that closes all descriptors.",
+    },
+    Entry {
+        code: 1017,
+        level: Error,
+        happened: "A process other than Apache's parent has written to the channel between Apache and the supervisor. Nothing of it was obeyed.",
+        why: "Another module of Apache has started a program that inherited the parent's descriptors, and it misuses them.",
+        action: "Find out what the process is: the line has its number.",
+    },
+];
