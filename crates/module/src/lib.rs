@@ -14,7 +14,7 @@ mod groups;
 mod handler;
 mod hooks;
 mod pool;
-pub mod proxies;
+mod proxies;
 mod refusal;
 mod relay;
 mod response;
