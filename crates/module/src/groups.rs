@@ -2,10 +2,13 @@
 //! Starting them is `supervise`'s part, counting their slots is `admission`'s, talking to them is `relay`'s.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use spec::ProcessGroup;
 use unix::shared::SharedCounters;
+
+use crate::proxies::Network;
 
 /// All process groups of one configuration. Made once by httpd's parent, read-only in its children.
 #[derive(Debug)]
@@ -136,4 +139,8 @@ pub struct RequestPlan<'a> {
     pub seekable_input: bool,
     /// Whether the request leaves `inactivity-timeout` alone (`WSGIIgnoreActivity`).
     pub ignore_activity: bool,
+    /// The headers that proxies may set (`WSGITrustedProxyHeaders`).
+    pub proxy_headers: Option<Arc<[String]>>,
+    /// The proxies (`WSGITrustedProxies`).
+    pub proxies: Option<Arc<[Network]>>,
 }

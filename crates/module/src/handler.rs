@@ -143,6 +143,8 @@ fn plan<'g>(
         script_reloading: settings.script_reloading.unwrap_or(true),
         seekable_input: settings.seekable_input.unwrap_or(false),
         ignore_activity: settings.ignore_activity.unwrap_or(false),
+        proxy_headers: settings.proxy_headers.clone(),
+        proxies: settings.proxies.clone(),
         script_name,
     })
 }

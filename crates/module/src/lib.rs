@@ -14,7 +14,7 @@ mod groups;
 mod handler;
 mod hooks;
 mod pool;
-mod proxies;
+pub mod proxies;
 mod refusal;
 mod relay;
 mod response;

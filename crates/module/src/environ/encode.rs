@@ -6,6 +6,7 @@ use std::io::Write;
 use wire::{RequestEncoder, WireError};
 
 use super::names;
+use crate::proxies::Changes;
 
 /// What httpd knows about a request, as far as an environ shows it.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,8 @@ pub struct Facts<'a> {
     pub proxy_authorization: bool,
     /// A filter of httpd needs the body of a HEAD request's response: the application is told GET.
     pub head_as_get: bool,
+    /// What trusted proxies say otherwise.
+    pub forwarded: &'a Changes<'a>,
 }
 
 /// The request before an internal redirect.
@@ -67,28 +70,33 @@ pub fn encode<'a>(
     variables: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<(), WireError> {
-    for (name, value) in variables.filter(|(name, _)| names::is_free(name)) {
+    for (name, value) in variables.filter(|(name, _)| names::is_free(name) && !facts.forwarded.hides(name)) {
         frame.pair(name, value)?;
     }
     let mut key = Vec::with_capacity(64);
     for (name, value) in headers {
         let hidden = (!facts.authorization && name.eq_ignore_ascii_case(b"authorization"))
             || (!facts.proxy_authorization && name.eq_ignore_ascii_case(b"proxy-authorization"));
-        if !hidden && names::header_key(name, &mut key) {
+        if !hidden && names::header_key(name, &mut key) && !facts.forwarded.hides(&key) {
             frame.pair(&key, value)?;
         }
     }
     server(frame, facts)?;
     request(frame, facts)?;
-    ours(frame, facts)
+    ours(frame, facts)?;
+    forwarded(frame, facts)
 }
 
 fn server(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireError> {
-    let escaped = names::escaped_for_html(facts.server_name);
+    let name = facts.forwarded.server_name.unwrap_or(facts.server_name);
+    let escaped = names::escaped_for_html(name);
     frame.pair(b"SERVER_SOFTWARE", facts.server_software)?;
-    frame.pair(b"SERVER_NAME", escaped.as_deref().unwrap_or(facts.server_name))?;
+    frame.pair(b"SERVER_NAME", escaped.as_deref().unwrap_or(name))?;
     frame.pair(b"SERVER_ADDR", facts.server_addr)?;
-    number(frame, b"SERVER_PORT", facts.server_port.into())?;
+    match facts.forwarded.server_port {
+        Some(port) => frame.pair(b"SERVER_PORT", port)?,
+        None => number(frame, b"SERVER_PORT", facts.server_port.into())?,
+    }
     optional(frame, b"SERVER_ADMIN", facts.server_admin)?;
     frame.pair(b"SERVER_PROTOCOL", facts.protocol)?;
     frame.pair(b"DOCUMENT_ROOT", facts.document_root)?;
@@ -102,10 +110,10 @@ fn request(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), Wire
     frame.pair(b"REQUEST_SCHEME", facts.scheme)?;
     frame.pair(b"REQUEST_URI", names::target(facts.request_line))?;
     frame.pair(b"QUERY_STRING", facts.query)?;
-    frame.pair(b"SCRIPT_NAME", facts.script_name)?;
+    frame.pair(b"SCRIPT_NAME", facts.forwarded.script_name.unwrap_or(facts.script_name))?;
     frame.pair(b"PATH_INFO", facts.path_info)?;
     frame.pair(b"SCRIPT_FILENAME", facts.script_filename)?;
-    frame.pair(b"REMOTE_ADDR", facts.remote_addr)?;
+    frame.pair(b"REMOTE_ADDR", facts.forwarded.remote_addr.unwrap_or(facts.remote_addr))?;
     number(frame, b"REMOTE_PORT", facts.remote_port.into())?;
     optional(frame, b"REMOTE_USER", facts.remote_user)?;
     optional(frame, b"AUTH_TYPE", facts.auth_type)?;
@@ -124,6 +132,17 @@ fn ours(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireErr
     number(frame, b"mod_wsgi.server_pid", facts.server_pid)?;
     frame.pair(b"mod_wsgi.request_id", facts.request_id)?;
     frame.pair(b"mod_wsgi.connection_id", facts.connection_id)
+}
+
+/// What trusted proxies add: entries that stand behind the request's own win.
+fn forwarded(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireError> {
+    let forwarded = facts.forwarded;
+    optional(frame, b"HTTP_HOST", forwarded.host)?;
+    optional(frame, b"HTTP_X_FORWARDED_FOR", forwarded.forwarded_for.as_deref())?;
+    let Some(mount_point) = forwarded.script_name else { return Ok(()) };
+    frame.pair(b"mod_wsgi.mount_point", mount_point)?;
+    // The worker takes SCRIPT_NAME for it otherwise.
+    frame.pair(b"mod_wsgi.script_name", facts.script_name)
 }
 
 fn optional(frame: &mut RequestEncoder<'_>, key: &[u8], value: Option<&[u8]>) -> Result<(), WireError> {

@@ -13,6 +13,7 @@ use wire::{Body, Flags, RequestEncoder, RequestFields, WireError};
 pub use encode::{Facts, Redirect, encode};
 
 use crate::groups::RequestPlan;
+use crate::proxies::{self, Changes, Rules};
 
 /// Writes the whole request frame.
 ///
@@ -25,9 +26,11 @@ pub fn write_frame(
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
     let variables = request.subprocess_env();
+    let forwarded = forwarded(request, plan);
+    let is_https = || variables.get(c"HTTPS").is_some_and(names::is_on) || request.connection().is_https();
     let fields = RequestFields {
         flags: Flags {
-            https: variables.get(c"HTTPS").is_some_and(names::is_on) || request.connection().is_https(),
+            https: forwarded.https.unwrap_or_else(is_https),
             script_reloading: plan.script_reloading,
             seekable_input: plan.seekable_input,
             ignore_activity: plan.ignore_activity,
@@ -39,11 +42,18 @@ pub fn write_frame(
         callable: &plan.callable,
     };
     let mut frame = RequestEncoder::new(out, &fields)?;
-    encode(&mut frame, &facts(request, plan), variables.iter(), request.headers_in().iter())?;
+    encode(&mut frame, &facts(request, plan, &forwarded), variables.iter(), request.headers_in().iter())?;
     frame.finish(body)
 }
 
-fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>) -> Facts<'a> {
+/// What trusted proxies say about the request; usually nothing is configured.
+fn forwarded<'a>(request: &Request<'a>, plan: &RequestPlan<'_>) -> Changes<'a> {
+    let Some(headers) = plan.proxy_headers.as_deref() else { return Changes::default() };
+    let rules = Rules { headers, networks: plan.proxies.as_deref() };
+    proxies::changes(rules, request.useragent().ip, |name| request.headers_in().get(name))
+}
+
+fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>, forwarded: &'a Changes<'a>) -> Facts<'a> {
     let (child, connection) = (child(), request.connection());
     let (local, remote) = (connection.local(), request.useragent());
     let pass_auth = request.cgi_pass_auth() == PassAuth::On;
@@ -78,6 +88,7 @@ fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>) -> Facts<'a> {
         authorization: plan.pass_authorization || pass_auth,
         proxy_authorization: pass_auth,
         head_as_get: request.header_only() && request.has_content_filter(),
+        forwarded,
     }
 }
 

@@ -1,10 +1,14 @@
 //! What an application would find in its environ.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use wire::{Request, RequestEncoder, RequestFields};
 
 use super::encode::{Facts, Redirect, encode};
+use crate::proxies::{Changes, Rules, changes};
+
+static NOTHING: LazyLock<Changes<'static>> = LazyLock::new(Changes::default);
 
 fn facts() -> Facts<'static> {
     Facts {
@@ -38,6 +42,7 @@ fn facts() -> Facts<'static> {
         authorization: false,
         proxy_authorization: false,
         head_as_get: false,
+        forwarded: &NOTHING,
     }
 }
 
@@ -155,4 +160,52 @@ fn a_redirect_and_a_user_are_told() {
     let second = environ_of(Facts { remote_user: Some(b"me"), ..with });
     assert_eq!(second["REMOTE_USER"], "me");
     assert!(!second.contains_key("REDIRECT_REMOTE_USER"));
+}
+
+#[test]
+fn what_trusted_proxies_say_replaces_what_the_connection_says() {
+    let listed: Vec<String> = [
+        "HTTP_X_FORWARDED_FOR",
+        "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_FORWARDED_SERVER",
+        "HTTP_X_FORWARDED_PORT",
+        "HTTP_X_SCRIPT_NAME",
+    ]
+    .map(str::to_owned)
+    .into();
+    let sent = [
+        ("Host", "h"),
+        ("X-Forwarded-For", "192.0.2.1, 10.0.0.1"),
+        ("X-Real-IP", "192.0.2.2"),
+        ("X-Forwarded-Host", "public:81"),
+        ("X-Forwarded-Server", "a&b"),
+        ("X-Forwarded-Port", "81"),
+        ("X-Script-Name", "/mount"),
+    ];
+    let networks = [crate::proxies::parse(b"10.0.0.0/8").unwrap()];
+    let rules = Rules { headers: &listed, networks: Some(&networks) };
+    let value = |name: &std::ffi::CStr| {
+        let found = sent.iter().find(|(sent, _)| sent.as_bytes() == name.to_bytes());
+        found.map(|(_, value)| value.as_bytes())
+    };
+    let changes = changes(rules, b"10.0.0.9", value);
+    let environ =
+        environ(&Facts { forwarded: &changes, ..facts() }, &[("HTTP_X_CLIENT_IP", "9.9.9.9")], &sent);
+    for (key, value) in [
+        ("REMOTE_ADDR", "192.0.2.1"),
+        ("HTTP_X_FORWARDED_FOR", "192.0.2.1, 10.0.0.1"),
+        ("HTTP_HOST", "public:81"),
+        ("SERVER_NAME", "a&amp;b"),
+        ("SERVER_PORT", "81"),
+        ("SCRIPT_NAME", "/mount"),
+        ("PATH_INFO", "/x"),
+        ("mod_wsgi.mount_point", "/mount"),
+        ("mod_wsgi.script_name", "/app"),
+    ] {
+        assert_eq!(environ[key], value, "{key}");
+    }
+    assert!(
+        !environ.contains_key("HTTP_X_REAL_IP") && !environ.contains_key("HTTP_X_CLIENT_IP"),
+        "{environ:?}"
+    );
 }

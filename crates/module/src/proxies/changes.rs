@@ -46,6 +46,9 @@ impl Changes<'_> {
     }
 }
 
+/// The key of the one header whose value changes.
+const CHAIN: &str = "HTTP_X_FORWARDED_FOR";
+
 fn bit(place: usize) -> u16 {
     1 << place
 }
@@ -65,6 +68,9 @@ pub fn changes<'r>(rules: Rules<'_>, peer: &[u8], value: impl Fn(&CStr) -> Optio
             changes.hidden = (changes.hidden | synonyms(header.category)) & !bit(place);
             changes.apply(header, value, rules.networks);
         }
+    }
+    if changes.hides(CHAIN.as_bytes()) {
+        changes.forwarded_for = None;
     }
     changes
 }
