@@ -27,6 +27,8 @@ pub(crate) enum Ending {
     Failed(u16),
     /// The client does not listen any more.
     ClientGone,
+    /// Nothing ran: the script wants to be loaded anew.
+    OutOfDate,
 }
 
 /// Calls the application and sends what it produces, all but a small last block.

@@ -32,8 +32,15 @@ pub(crate) const NO_CALLABLE: Code = Code::new(
     "WSGI0089",
     "Define it there, or name another one with WSGICallableObject or callable-object=.",
 );
-/// The script file cannot be read or compiled.
-pub(crate) const SCRIPT_UNUSABLE: Code = Code::new("WSGI0105", "");
+/// The script file cannot be read.
+pub(crate) const SCRIPT_UNREADABLE: Code = Code::new(
+    "WSGI0105",
+    "Check that it exists and that the user of the process group may read it and search the directories above it.",
+);
+/// The script is not Python.
+pub(crate) const SCRIPT_UNCOMPILABLE: Code = Code::new("WSGI1210", "");
+/// `reload_required` of the script failed.
+pub(crate) const HOOK_RAISED: Code = Code::new("WSGI1211", "");
 /// The script left Python while it was loaded.
 pub(crate) const SCRIPT_EXIT: Code = Code::new("WSGI0107", "");
 /// The script raised an exception while it was loaded.

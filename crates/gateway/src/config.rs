@@ -23,6 +23,23 @@ pub struct Config {
     pub restrict_signal: bool,
     /// Version of the Apache in front: `apache.version`.
     pub httpd_version: (u32, u32, u32),
+    /// Where scripts are: pickle finds their classes there before a request has asked for the script.
+    pub roots: Vec<ScriptRoot>,
+}
+
+/// A script of the configuration, or a directory of scripts.
+#[derive(Clone, Debug)]
+pub struct ScriptRoot {
+    /// Absolute path.
+    pub path: Vec<u8>,
+    /// The interpreters it may be loaded in, by name; `None` for all.
+    pub application_groups: Option<Vec<String>>,
+}
+
+impl ScriptRoot {
+    pub(crate) fn allows(&self, group: &str) -> bool {
+        self.application_groups.as_ref().is_none_or(|groups| groups.iter().any(|name| name == group))
+    }
 }
 
 /// The version of mod_wsgi whose behaviour and Python API this is: `mod_wsgi.version`.
@@ -40,6 +57,8 @@ pub struct Request<'a> {
     pub callable: &'a str,
     /// Name of the interpreter; "" is the main one.
     pub application_group: &'a str,
+    /// Whether a script that has changed since it was loaded is left to another process (WSGIScriptReloading).
+    pub script_reloading: bool,
     /// `wsgi.url_scheme` is https.
     pub https: bool,
     /// When Apache got the request (`mod_wsgi.request_start`), seconds since the epoch.
@@ -48,4 +67,15 @@ pub struct Request<'a> {
     pub queue_start: f64,
     /// When the worker took it (`mod_wsgi.daemon_start`).
     pub daemon_start: f64,
+}
+
+/// How [`serve`](crate::WorkerThread::serve) ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// The exchange has had its answer.
+    Answered,
+    /// The script has changed since this process loaded it. Nothing of the application ran for this request, and the exchange has
+    /// had no answer: another process has to serve it.
+    OutOfDate,
 }

@@ -8,6 +8,7 @@ use python::{Args, Attached, Class, ClassDef, Error, Interpreter, Kind, Mutex, O
 use crate::active;
 use crate::config::{Config, MOD_WSGI_VERSION};
 use crate::exchange::Level;
+use crate::finder::Finder;
 use crate::input::{self, Input};
 use crate::log::{self, Log, RequestLog};
 use crate::script::Script;
@@ -22,6 +23,7 @@ static LOG: LazyLock<ClassDef<Log>> = LazyLock::new(log::class);
 pub(crate) struct Group {
     pub(crate) interpreter: Arc<Interpreter>,
     pub(crate) python: InPython,
+    pub(crate) finder: Finder,
     scripts: Mutex<HashMap<Box<[u8]>, Arc<Script>>>,
 }
 
@@ -120,7 +122,8 @@ impl Group {
             finish: get(b"_finish")?.store(),
             log,
         };
-        Ok(Self { interpreter, python, scripts: Mutex::default() })
+        let finder = Finder::new(py, &config.roots, name)?;
+        Ok(Self { interpreter, python, finder, scripts: Mutex::default() })
     }
 
     /// The script with this path: one object for all threads.

@@ -8,6 +8,7 @@ mod codes;
 mod config;
 mod environ;
 mod exchange;
+mod finder;
 mod gateway;
 mod group;
 mod head;
@@ -20,7 +21,7 @@ mod start_response;
 mod worker;
 
 pub use codes::Code;
-pub use config::{Config, MOD_WSGI_VERSION, Request};
+pub use config::{Config, MOD_WSGI_VERSION, Request, ScriptRoot, Served};
 pub use exchange::{BodyError, Exchange, Level, WriteError};
 pub use gateway::{Gateway, StartError, Stopped};
 pub use head::ResponseHead;

@@ -1,18 +1,17 @@
-//! A script file and the module made from it: name, loading, what goes wrong then.
+//! A script file and the module made from it: loading, what goes wrong then, and whether the file has changed since. How a name
+//! becomes a file is in `finder`.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::UNIX_EPOCH;
 
-use md5::{Digest, Md5};
-use python::{Attached, Error, Kind, Object, Result, Stored};
+use python::{Attached, Error, Kind, Mutex, Object, Result, Stored};
 
-use crate::active::Active;
-use crate::codes;
-use crate::exchange::Level;
-use crate::latch::{Claim, Latch};
+use crate::codes::{self, Code};
+use crate::finder::{self, Finder};
 
 /// Mistakes of an application that are logged once for each script.
 #[derive(Clone, Copy)]
@@ -25,15 +24,33 @@ pub(crate) enum Warning {
 pub(crate) struct Script {
     path: Box<[u8]>,
     shown: String,
-    /// The module's `__dict__`.
-    module: Latch<Arc<Stored>>,
+    loaded: Mutex<Option<Arc<Loaded>>>,
     warned: [AtomicBool; 2],
+}
+
+/// The module of a script. Holds Python references: to be dropped attached.
+pub(crate) struct Loaded {
+    /// The module's `__dict__`.
+    namespace: Stored,
+    /// The script's function `reload_required`.
+    hook: Option<Stored>,
+    stamp: Stamp,
+    /// A callable was found in it: it is in use from then on.
+    used: AtomicBool,
+}
+
+/// What a file was when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    /// Nanoseconds since the epoch.
+    modified: i64,
+    size: i64,
 }
 
 impl Script {
     pub(crate) fn new(path: &[u8]) -> Self {
         let shown = String::from_utf8_lossy(path).into_owned();
-        Self { path: path.into(), shown, module: Latch::default(), warned: Default::default() }
+        Self { path: path.into(), shown, loaded: Mutex::default(), warned: Default::default() }
     }
 
     /// The path for log lines.
@@ -51,102 +68,116 @@ impl Script {
         !flag.swap(true, Ordering::Relaxed)
     }
 
-    /// The module's `__dict__`, loading the module when this is the first use. Other threads that need the same
-    /// script wait; those that need another one do not. `None`: the reason is logged, the next request tries again.
-    pub(crate) fn module(&self, py: Attached<'_>, active: &Active) -> Option<Arc<Stored>> {
-        if let Some(module) = self.module.get() {
-            return Some(module);
-        }
-        let permit = match py.detach(|| self.module.claim()) {
-            Claim::Ready(module) => return Some(module),
-            Claim::Make(permit) => permit,
-        };
-        match self.load(py) {
-            Ok(module) => {
-                let module = Arc::new(module.store());
-                permit.fill(Arc::clone(&module));
-                Some(module)
-            }
-            Err(failure) => {
-                failure.log(py, active);
-                None
-            }
-        }
+    /// The module, when it is loaded.
+    pub(crate) fn loaded(&self) -> Option<Arc<Loaded>> {
+        self.loaded.lock().clone()
     }
 
-    fn load<'py>(&self, py: Attached<'py>) -> std::result::Result<Object<'py>, Failure<'py>> {
-        let path = Path::new(std::ffi::OsStr::from_bytes(&self.path));
-        let (source, modified) = py
-            .detach(|| {
-                let modified = std::fs::metadata(path)?.modified()?;
-                std::fs::read(path).map(|source| (source, modified))
-            })
-            .map_err(Failure::Unreadable)?;
-        let micros = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let file = python::fs_path(py, &self.path).map_err(Failure::Uncompilable)?;
-        let code = compile(py, &source, &file).map_err(Failure::Uncompilable)?;
-        let run = || {
-            let module = python::exec_module(py, &module_name(&self.path), &code, &file)?;
-            module.set_attr("__mtime__", &python::int(py, i64::try_from(micros).unwrap_or(i64::MAX))?)?;
-            python::module_dict(&module)
+    /// Whether the file is another one than the module was made from; one that is gone is. One call of stat(2), which follows
+    /// symbolic links.
+    pub(crate) fn has_changed(&self, loaded: &Loaded) -> bool {
+        let path = Path::new(OsStr::from_bytes(&self.path));
+        let Ok(facts) = std::fs::metadata(path) else { return true };
+        let modified = facts.mtime().wrapping_mul(1_000_000_000).wrapping_add(facts.mtime_nsec());
+        loaded.stamp != Stamp { modified, size: facts.size().cast_signed() }
+    }
+
+    /// Loads the module. Other threads that need the same script wait in Python's import, those that need another one do not.
+    pub(crate) fn load<'py>(
+        &self,
+        py: Attached<'py>,
+        finder: &Finder,
+    ) -> std::result::Result<Arc<Loaded>, Failure<'py>> {
+        let (module, modified, size) = finder.load(py, &self.path).map_err(Failure::of)?;
+        let make = || {
+            let namespace = python::module_dict(&module)?;
+            let hook = namespace.dict_get(&python::str(py, "reload_required")?)?;
+            let used = AtomicBool::new(false);
+            let (namespace, hook) = (namespace.store(), hook.map(Object::store));
+            Ok(Arc::new(Loaded { namespace, hook, stamp: Stamp { modified, size }, used }))
         };
-        run().map_err(Failure::Raised)
+        let loaded = make().map_err(Failure::Raised)?;
+        // Not in one expression: dropping the old module may run Python code, and no lock is held then.
+        let before = self.loaded.lock().replace(Arc::clone(&loaded));
+        drop(before);
+        Ok(loaded)
+    }
+
+    /// Forgets a module in which nothing was found to call: the next request loads the script again.
+    pub(crate) fn forget<'py>(&self, py: Attached<'py>, loaded: &Arc<Loaded>, finder: &Finder) -> Result<'py, ()> {
+        if loaded.used.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let forgotten = self.loaded.lock().take_if(|known| Arc::ptr_eq(known, loaded));
+        match forgotten {
+            Some(_) => finder.unload(py, &self.path, &loaded.namespace.get(py)),
+            None => Ok(()),
+        }
     }
 }
 
-/// `_mod_wsgi_` and the MD5 of the path: pickles of mod_wsgi's users name it.
-fn module_name(path: &[u8]) -> String {
-    let digest = Md5::digest(path);
-    digest.iter().fold("_mod_wsgi_".to_owned(), |name, byte| format!("{name}{byte:02x}"))
-}
+impl Loaded {
+    /// The callable with this name.
+    pub(crate) fn callable<'py>(&self, py: Attached<'py>, name: &str) -> Result<'py, Option<Object<'py>>> {
+        let found = self.namespace.get(py).dict_get(&python::str(py, name)?)?;
+        if found.is_some() && !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Release);
+        }
+        Ok(found)
+    }
 
-fn compile<'py>(py: Attached<'py>, source: &[u8], file: &Object<'py>) -> Result<'py, Object<'py>> {
-    let compile = python::import(py, "builtins")?.attr("compile")?;
-    let (flags, dont_inherit) = (python::int(py, 0)?, python::bool(py, true));
-    compile.call([&python::bytes(py, source)?, file, &python::str(py, "exec")?, &flags, &dont_inherit])
+    /// Whether the script has its own opinion about being out of date.
+    pub(crate) fn has_hook(&self) -> bool {
+        self.hook.is_some()
+    }
+
+    /// The result of the script's `reload_required(resource)`.
+    pub(crate) fn reload_required<'py>(&self, resource: &Object<'py>) -> Result<'py, bool> {
+        match &self.hook {
+            Some(hook) => Ok(hook.get(resource.py()).call([resource])?.is_true()),
+            None => Ok(false),
+        }
+    }
 }
 
 /// Why a script could not be loaded.
-enum Failure<'py> {
-    Unreadable(std::io::Error),
+pub(crate) enum Failure<'py> {
+    Unreadable(Error<'py>),
     Uncompilable(Error<'py>),
     Raised(Error<'py>),
 }
 
-impl Failure<'_> {
-    fn log(&self, py: Attached<'_>, active: &Active) {
-        let (code, facts, error) = match self {
+impl<'py> Failure<'py> {
+    /// A script that ran has left a frame in the traceback.
+    fn of(error: Error<'py>) -> Self {
+        let ran = finder::strip(&error);
+        if !ran && error.is(Kind::OSError) {
+            Failure::Unreadable(error)
+        } else if !ran && (error.is(Kind::SyntaxError) || error.is(Kind::ValueError)) {
+            Failure::Uncompilable(error)
+        } else {
+            Failure::Raised(error)
+        }
+    }
+
+    /// Code, facts, and the exception whose traceback follows.
+    pub(crate) fn report(&self) -> (Code, String, Option<&Error<'py>>) {
+        match self {
             Failure::Unreadable(error) => {
-                let facts = format!(
-                    "Cannot read the script file: {error}. Check that it exists and that the user of the process group may \
-                     read it and search the directories above it."
-                );
-                (codes::SCRIPT_UNUSABLE, facts, None)
+                let why = error.exception().to_text().unwrap_or_default();
+                (codes::SCRIPT_UNREADABLE, format!("Cannot read the script file: {why}."), None)
             }
             Failure::Uncompilable(error) => {
-                (codes::SCRIPT_UNUSABLE, "Cannot compile the script file:".to_owned(), Some(error))
+                (codes::SCRIPT_UNCOMPILABLE, "Cannot compile the script file:".to_owned(), Some(error))
             }
-            Failure::Raised(error) if error.is(Kind::SystemExit) => (
-                codes::SCRIPT_EXIT,
-                "The script raised SystemExit while it was loaded:".to_owned(),
-                Some(error),
-            ),
-            Failure::Raised(error) => (
-                codes::SCRIPT_RAISED,
-                "The script raised an exception while it was loaded:".to_owned(),
-                Some(error),
-            ),
-        };
-        active.report(py, Level::Error, code, facts, error);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modules_are_named_as_in_mod_wsgi() {
-        assert_eq!(module_name(b"/srv/app.wsgi"), "_mod_wsgi_295f8766fc4bd953ab4cd252da58a6a3");
+            Failure::Raised(error) if error.is(Kind::SystemExit) => {
+                let facts = "The script raised SystemExit while it was loaded:".to_owned();
+                (codes::SCRIPT_EXIT, facts, Some(error))
+            }
+            Failure::Raised(error) => {
+                let facts = "The script raised an exception while it was loaded:".to_owned();
+                (codes::SCRIPT_RAISED, facts, Some(error))
+            }
+        }
     }
 }

@@ -9,15 +9,16 @@ use python::{Attached, NativeThread, Object, Result, Stored};
 use crate::active::{self, Active};
 use crate::application::{self, Ending};
 use crate::codes;
-use crate::config::Request;
+use crate::config::{Request, Served};
 use crate::environ::{self, KeyCache};
 use crate::exchange::{Exchange, Level, WriteError};
+use crate::finder::Finder;
 use crate::gateway::Gateway;
 use crate::group::{Group, InPython};
 use crate::input::Input;
 use crate::log::{self, RequestLog};
 use crate::response::Response;
-use crate::script::Script;
+use crate::script::{Loaded, Script};
 use crate::start_response::Adapter;
 
 /// What one native thread needs to serve requests: its Python thread states and caches. Made on the thread that uses
@@ -58,26 +59,33 @@ impl WorkerThread {
 
     /// Serves one request. Called without the GIL. The exchange type owns what it uses (`'static`), because Python
     /// objects may try to reach it from other threads; they are cut off before this returns.
-    pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) {
+    pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) -> Served {
         if let Err(text) = self.prepare(request.application_group) {
             text.lines().for_each(|line| exchange.log(Level::Error, line));
             exchange.fail(500);
-            return;
+            return Served::Answered;
         }
         let Some(cache) = self.caches.get_mut(request.application_group) else {
             exchange.fail(500);
-            return;
+            return Served::Answered;
         };
-        let active = Active::new(cache.script(request.script), std::mem::take(&mut self.response));
+        let script = cache.script(request.script);
+        let mut loaded = script.loaded();
+        let changed = |loaded: &Arc<Loaded>| script.has_changed(loaded);
+        if request.script_reloading && loaded.as_ref().is_some_and(changed) {
+            return Served::OutOfDate;
+        }
+        let active = Active::new(script, std::mem::take(&mut self.response));
         let (native, buffer) = (&mut self.native, &mut self.buffer);
         buffer.clear();
-        active.exchange.lend(exchange, || {
+        let served = active.exchange.lend(exchange, || {
             let interpreter = Arc::clone(&cache.group.interpreter);
-            let ending =
-                native.attach(&interpreter, |py| in_python(py, cache, &active, &mut request, buffer));
-            finish(&active, &ending, buffer);
+            let ending = native
+                .attach(&interpreter, |py| in_python(py, cache, &active, &mut request, loaded.take(), buffer));
+            finish(&active, &ending, buffer)
         });
         self.response = std::mem::take(&mut *active.response.lock());
+        served
     }
 
     /// Makes the interpreter and this thread's cache for it, when they are not there yet.
@@ -143,10 +151,11 @@ fn in_python(
     cache: &mut Cache,
     active: &Arc<Active>,
     request: &mut Request<'_>,
+    loaded: Option<Arc<Loaded>>,
     buffer: &mut Vec<u8>,
 ) -> Ending {
     active::set_current(Some(Arc::clone(active)));
-    let ending = call(py, cache, active, request, buffer).unwrap_or_else(|error| {
+    let ending = call(py, cache, active, request, loaded, buffer).unwrap_or_else(|error| {
         let facts = "The request could not be handed to the application:";
         active.report(py, Level::Error, codes::NOT_CALLED, facts, Some(&error));
         Ending::Failed(500)
@@ -165,12 +174,20 @@ fn call<'py>(
     cache: &mut Cache,
     active: &Arc<Active>,
     request: &mut Request<'_>,
+    loaded: Option<Arc<Loaded>>,
     buffer: &mut Vec<u8>,
 ) -> Result<'py, Ending> {
-    let Some(application) = find_application(py, active, request)? else { return Ok(Ending::Failed(500)) };
     let group = Arc::clone(&cache.group);
+    let known = loaded.is_some();
+    let Some(loaded) = loaded.or_else(|| load(py, active, &group.finder)) else { return Ok(Ending::Failed(500)) };
+    let Some(application) = find_application(py, active, &loaded, &group.finder, request.callable)? else {
+        return Ok(Ending::Failed(500));
+    };
     let python = &group.python;
     let environ = environ::build(py, python, &mut cache.keys, &cache.thread_id, request)?;
+    if known && request.script_reloading && loaded.has_hook() && reload_required(py, active, &loaded, &environ.object) {
+        return Ok(Ending::OutOfDate);
+    }
     {
         let mut response = active.response.lock();
         *response = std::mem::take(&mut *response).renewed(environ.is_head);
@@ -210,38 +227,67 @@ fn is_reusable(errors: &Object<'_>, python: &InPython) -> bool {
     errors.references() == 1 && buffer().is_ok_and(|buffer| buffer.references() == 2)
 }
 
+/// Loads the script; `None` when that fails, which is logged. The next request tries again.
+fn load(py: Attached<'_>, active: &Active, finder: &Finder) -> Option<Arc<Loaded>> {
+    match active.script.load(py, finder) {
+        Ok(loaded) => Some(loaded),
+        Err(failure) => {
+            let (code, facts, error) = failure.report();
+            active.report(py, Level::Error, code, facts, error);
+            None
+        }
+    }
+}
+
 /// The callable of the script; `None` when there is none, which is logged.
 fn find_application<'py>(
     py: Attached<'py>,
     active: &Active,
-    request: &Request<'_>,
+    loaded: &Arc<Loaded>,
+    finder: &Finder,
+    name: &str,
 ) -> Result<'py, Option<Object<'py>>> {
-    let Some(module) = active.script.module(py, active) else { return Ok(None) };
-    let callable = module.get(py).dict_get(&python::str(py, request.callable)?)?;
+    let callable = loaded.callable(py, name)?;
     if callable.is_none() {
-        let facts = format_args!("The script has no callable '{}'.", request.callable);
+        let facts = format_args!("The script has no callable '{name}'.");
         active.report(py, Level::Error, codes::NO_CALLABLE, facts, None);
+        active.script.forget(py, loaded, finder)?;
     }
     Ok(callable)
 }
 
+/// What the script's own `reload_required` says about the file the request is for; false when it fails, which is logged.
+fn reload_required<'py>(py: Attached<'py>, active: &Active, loaded: &Loaded, environ: &Object<'py>) -> bool {
+    let ask = || match environ.dict_get(&python::str(py, "SCRIPT_FILENAME")?)? {
+        Some(resource) => loaded.reload_required(&resource),
+        None => Ok(false),
+    };
+    ask().unwrap_or_else(|error| {
+        let facts = "reload_required() of the script raised an exception, which counts as False:";
+        active.report(py, Level::Error, codes::HOOK_RAISED, facts, Some(&error));
+        false
+    })
+}
+
 /// The last words to the exchange, without the GIL.
-fn finish(active: &Active, ending: &Ending, buffer: &[u8]) {
+fn finish(active: &Active, ending: &Ending, buffer: &[u8]) -> Served {
     let abort = |why: &str| active.exchange.with(|exchange| exchange.abort(why));
     let sent = match ending {
         Ending::LastBlock => active.send(|exchange| exchange.end_with(buffer)),
         Ending::Complete => active.send(|exchange| exchange.end()),
         Ending::Failed(status) => {
             active.exchange.with(|exchange| exchange.fail(*status));
-            return;
+            return Served::Answered;
         }
         Ending::Broken(why) => {
             abort(why);
-            return;
+            return Served::Answered;
         }
+        Ending::OutOfDate => return Served::OutOfDate,
         Ending::ClientGone => Err(WriteError::ClientGone),
     };
     if let Err(error) = sent {
         abort(&error.to_string());
     }
+    Served::Answered
 }

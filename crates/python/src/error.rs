@@ -26,6 +26,8 @@ pub enum Kind {
     OSError,
     /// `RuntimeError`
     RuntimeError,
+    /// `SyntaxError`
+    SyntaxError,
     /// `SystemError`
     SystemError,
     /// `SystemExit`
@@ -45,6 +47,7 @@ impl Kind {
                 Kind::MemoryError => ffi::PyExc_MemoryError,
                 Kind::OSError => ffi::PyExc_OSError,
                 Kind::RuntimeError => ffi::PyExc_RuntimeError,
+                Kind::SyntaxError => ffi::PyExc_SyntaxError,
                 Kind::SystemError => ffi::PyExc_SystemError,
                 Kind::SystemExit => ffi::PyExc_SystemExit,
                 Kind::TypeError => ffi::PyExc_TypeError,

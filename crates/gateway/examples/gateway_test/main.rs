@@ -5,7 +5,7 @@ mod pool;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway::{Config, Gateway, Stopped};
+use gateway::{Config, Gateway, ScriptRoot, Stopped};
 use python::{Args, Attached, Error, Kind, Object, Result};
 
 use crate::memory::Job;
@@ -27,9 +27,10 @@ fn misuse<'py>(py: Attached<'py>, text: &str) -> Error<'py> {
     Error::new(py, Kind::ValueError, text)
 }
 
-/// `start(threads, python_path, home)`
+/// `start(threads, python_path, home, roots)`: `roots` is a list of pairs of a path and the name of the only application group
+/// that may load it, or `*`.
 fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
-    let [threads, path, home] = args.bind("start", ["threads", "python_path", "home"], 1)?;
+    let [threads, path, home, roots] = args.bind("start", ["threads", "python_path", "home", "roots"], 1)?;
     let threads = threads.and_then(|threads| threads.as_i64()).unwrap_or(1);
     let mut python_path = Vec::new();
     while let Some(entry) = path.as_ref().and_then(|path| path.list_item(python_path.len())) {
@@ -45,11 +46,17 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         home: home.and_then(|home| home.as_utf8().map(Into::into)),
         restrict_signal: true,
         httpd_version: (2, 4, 57),
+        roots: roots.map(|roots| memory::pairs(&roots)).unwrap_or_default().into_iter().map(script_root).collect(),
     };
     let gateway = Gateway::start(py, config).map_err(|error| misuse(py, &error.to_string()))?;
     let pools = (1..=threads).map(|id| Pool::start(&gateway, u32::try_from(id).unwrap_or(1))).collect();
     *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some((gateway, pools));
     Ok(python::none(py))
+}
+
+fn script_root((path, group): (Vec<u8>, Vec<u8>)) -> ScriptRoot {
+    let group = String::from_utf8_lossy(&group).into_owned();
+    ScriptRoot { path, application_groups: (group != "*").then(|| vec![group]) }
 }
 
 /// `serve(thread, script, callable, group, environ, body, times, options)`: `environ` is a list of pairs of bytes,

@@ -79,6 +79,11 @@ impl Memory {
         }
     }
 
+    /// Another process has to serve the request.
+    pub fn out_of_date(&mut self) {
+        self.event("out_of_date", String::new(), b"");
+    }
+
     fn write(&mut self) -> Result<(), WriteError> {
         match &mut self.writes_left {
             Some(0) => Err(self.write_error.clone()),

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-use gateway::{Gateway, Request, WorkerThread};
+use gateway::{Gateway, Request, Served, WorkerThread};
 
 use crate::memory::{Job, Memory};
 
@@ -65,12 +65,15 @@ fn work(worker: &mut WorkerThread, jobs: &Receiver<(Job, Sender<Done>)>) {
                 script: job.script.as_bytes(),
                 callable: &job.callable,
                 application_group: &job.group,
+                script_reloading: job.options.iter().any(|(key, _)| key == b"reloading"),
                 https: job.options.iter().any(|(key, _)| key == b"https"),
                 request_start: 1.0,
                 queue_start: 2.0,
                 daemon_start: 3.0,
             };
-            worker.serve(request, &mut memory);
+            if worker.serve(request, &mut memory) == Served::OutOfDate {
+                memory.out_of_date();
+            }
             result = Some(memory);
         }
         let Some(memory) = result else { continue };

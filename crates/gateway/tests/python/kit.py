@@ -10,6 +10,9 @@ import textwrap
 DIRECTORY = tempfile.mkdtemp(prefix="gateway-test-")
 HOME = os.path.join(DIRECTORY, "home")
 LIBRARY = os.path.join(DIRECTORY, "library")
+# A directory of configured scripts, and one script that only the application group "sub" may load.
+SCRIPTS = os.path.join(DIRECTORY, "scripts")
+SUB_SCRIPT = os.path.join(DIRECTORY, "only-sub.wsgi")
 gateway = None
 OK = "start_response('200 OK', [('Content-Type', 'text/plain')])\n"
 _count = 0
@@ -24,7 +27,8 @@ def load(path):
     loader.exec_module(gateway)
     os.mkdir(HOME)
     os.mkdir(LIBRARY)
-    gateway.start(3, [LIBRARY], HOME)
+    os.mkdir(SCRIPTS)
+    gateway.start(3, [LIBRARY], HOME, [(SCRIPTS, "*"), (SUB_SCRIPT, "sub")])
 
 
 def clean():
@@ -85,7 +89,7 @@ def serve(path, body=(), thread=1, group="", callable="application", times=1, en
     options = [(name, str(value)) for name, value in options.items()]
     pairs = environ(**(env or {}))
     result = Response(*gateway.serve(thread, path, callable, group, pairs, list(body), times, options))
-    closing = [kind for kind in result.kinds if kind in ("end", "end_with", "abort", "fail")]
+    closing = [kind for kind in result.kinds if kind in ("end", "end_with", "abort", "fail", "out_of_date")]
     assert times > 1 or len(closing) == 1 and result.kinds[-1] == closing[0], result.events
     return result
 

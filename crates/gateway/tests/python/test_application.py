@@ -232,31 +232,6 @@ def test_rs_6_body_shorter_than_declared_looks_broken():
     assert r.body == b"" and "WSGI1200" in r.text
 
 
-def test_missing_callable_and_script():
-    r = run("other = 1")
-    assert r.failed == "500" and "WSGI0089" in r.text and "application" in r.text
-    assert run("def other(e, s):\n    s('200 OK', [])\n    return []", callable="other").status == "200 OK"
-    r = serve("/does/not/exist.wsgi")
-    assert r.failed == "500" and "WSGI0105" in r.text and "[script /does/not/exist.wsgi]" in r.text
-    raises(run("application = 1"), "TypeError", "'int' object is not callable")
-
-
-def test_script_that_cannot_be_loaded_is_tried_again():
-    path = script("def application(:")
-    r = serve(path)
-    assert r.failed == "500" and "WSGI0105" in r.text and "SyntaxError" in r.text and path in r.text
-    with open(path, "w") as file:
-        file.write("raise KeyError('missing')")
-    r = serve(path)
-    assert "WSGI0109" in r.text and r.log[-1] == "KeyError: 'missing'"
-    with open(path, "w") as file:
-        file.write("raise SystemExit(1)")
-    assert "WSGI0107" in serve(path).text
-    with open(path, "w") as file:
-        file.write("def application(e, s):\n    s('200 OK', [])\n    return [b'now']\n")
-    assert serve(path).body == b"now"
-
-
 def test_panics_become_system_errors():
     try:
         gateway_module().panics()

@@ -102,29 +102,6 @@ def test_everything_works_in_a_sub_interpreter():
             module.serve = original
 
 
-def test_first_loads_wait_only_for_the_same_script():
-    slow = script("import time\nprint('loading')\ntime.sleep(0.5)\ndef application(e, s):\n    s('200 OK', [])\n    return []")
-    quick = script("def application(e, s):\n    s('200 OK', [])\n    return []")
-    results = []
-
-    def go(path, thread):
-        start = time.monotonic()
-        response = serve(path, thread=thread)
-        results.append((path, time.monotonic() - start, response))
-
-    threads = [threading.Thread(target=go, args=(slow, 1)), threading.Thread(target=go, args=(slow, 2))]
-    for t in threads:
-        t.start()
-    time.sleep(0.1)
-    go(quick, 3)
-    for t in threads:
-        t.join()
-    times = {path: seconds for path, seconds, _ in results}
-    assert times[quick] < 0.3, times
-    assert sum(response.log == ["loading"] for _, _, response in results) == 1
-    assert all(response.status == "200 OK" for _, _, response in results)
-
-
 def test_threads_of_requests_run_at_the_same_time():
     path = script(
         """
