@@ -57,7 +57,12 @@ impl Finder {
     }
 
     /// Takes the module of the script with this `__dict__` out of `sys.modules`.
-    pub(crate) fn unload<'py>(&self, py: Attached<'py>, path: &[u8], namespace: &Object<'py>) -> Result<'py, ()> {
+    pub(crate) fn unload<'py>(
+        &self,
+        py: Attached<'py>,
+        path: &[u8],
+        namespace: &Object<'py>,
+    ) -> Result<'py, ()> {
         let name = python::str(py, &module_name(path))?;
         self.unload.get(py).call([&name, namespace]).map(drop)
     }

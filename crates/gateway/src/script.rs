@@ -104,7 +104,12 @@ impl Script {
     }
 
     /// Forgets a module in which nothing was found to call: the next request loads the script again.
-    pub(crate) fn forget<'py>(&self, py: Attached<'py>, loaded: &Arc<Loaded>, finder: &Finder) -> Result<'py, ()> {
+    pub(crate) fn forget<'py>(
+        &self,
+        py: Attached<'py>,
+        loaded: &Arc<Loaded>,
+        finder: &Finder,
+    ) -> Result<'py, ()> {
         if loaded.used.load(Ordering::Acquire) {
             return Ok(());
         }

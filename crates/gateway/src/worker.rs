@@ -80,8 +80,9 @@ impl WorkerThread {
         buffer.clear();
         let served = active.exchange.lend(exchange, || {
             let interpreter = Arc::clone(&cache.group.interpreter);
-            let ending = native
-                .attach(&interpreter, |py| in_python(py, cache, &active, &mut request, loaded.take(), buffer));
+            let ending = native.attach(&interpreter, |py| {
+                in_python(py, cache, &active, &mut request, loaded.take(), buffer)
+            });
             finish(&active, &ending, buffer)
         });
         self.response = std::mem::take(&mut *active.response.lock());
@@ -179,13 +180,19 @@ fn call<'py>(
 ) -> Result<'py, Ending> {
     let group = Arc::clone(&cache.group);
     let known = loaded.is_some();
-    let Some(loaded) = loaded.or_else(|| load(py, active, &group.finder)) else { return Ok(Ending::Failed(500)) };
+    let Some(loaded) = loaded.or_else(|| load(py, active, &group.finder)) else {
+        return Ok(Ending::Failed(500));
+    };
     let Some(application) = find_application(py, active, &loaded, &group.finder, request.callable)? else {
         return Ok(Ending::Failed(500));
     };
     let python = &group.python;
     let environ = environ::build(py, python, &mut cache.keys, &cache.thread_id, request)?;
-    if known && request.script_reloading && loaded.has_hook() && reload_required(py, active, &loaded, &environ.object) {
+    if known
+        && request.script_reloading
+        && loaded.has_hook()
+        && reload_required(py, active, &loaded, &environ.object)
+    {
         return Ok(Ending::OutOfDate);
     }
     {

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
-use gateway::{Config, Gateway, StartError, Stopped};
+use gateway::{Config, Gateway, ScriptRoot, StartError, Stopped};
 use python::Attached;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
+use spec::{Allowed, Root};
 
 use crate::control::{Control, Status};
 use crate::identity::{self, IdentityError};
@@ -189,7 +190,16 @@ fn gateway_config(config: &WorkerConfig) -> Config {
         home: config.home.clone(),
         restrict_signal: true,
         httpd_version: config.httpd_version,
+        roots: config.roots.iter().map(script_root).collect(),
     }
+}
+
+fn script_root(root: &Root) -> ScriptRoot {
+    let application_groups = match &root.application_group {
+        Allowed::Any => None,
+        Allowed::Only(names) => Some(names.clone()),
+    };
+    ScriptRoot { path: root.path.as_os_str().as_encoded_bytes().to_vec(), application_groups }
 }
 
 /// What has to be said in Python. `python -S` starts without `site`: then the site's own start-up files run only now, after

@@ -11,7 +11,7 @@ use gateway::{BodyError, Exchange, Level, ResponseHead, WriteError};
 use unix::files::readable_size;
 use wire::frame::{self, put_empty};
 use wire::response::{data_frames, put_fail, put_head, put_log};
-use wire::{FilePart, Kind, LogLevel, RequestOrder};
+use wire::{FilePart, Kind, LogLevel, Refusal, RefusalReason, RequestOrder};
 
 use crate::link::{Link, LinkError};
 use crate::upload::Upload;
@@ -56,6 +56,13 @@ impl Reply {
     /// For a request that was just received. `silence` limits every wait for the child.
     pub fn new(link: Link, order: RequestOrder, upload: Upload, silence: Duration, buffers: Buffers) -> Self {
         Self { link, order, upload, silence, phase: Phase::Before, buffers, broken: None }
+    }
+
+    /// Passes the request back as one that nothing ran for.
+    pub fn refuse(&mut self, reason: RefusalReason, why: &str) {
+        self.phase = Phase::Closed;
+        Refusal { reason, text: why.as_bytes() }.put(&mut self.buffers.out);
+        let _ = self.send(&[], &[]);
     }
 
     /// Ends the exchange. The connection comes back when it can carry another request: the response is complete and
@@ -219,12 +226,7 @@ impl Exchange for Reply {
 }
 
 /// A refusal and whether the connection goes on: it does when nothing of the request is still on its way.
-pub fn refuse(
-    link: Link,
-    refusal: wire::Refusal<'_>,
-    mut order: RequestOrder,
-    silence: Duration,
-) -> Option<Link> {
+pub fn refuse(link: Link, refusal: Refusal<'_>, mut order: RequestOrder, silence: Duration) -> Option<Link> {
     let mut out = Vec::new();
     refusal.put(&mut out);
     let sent = link.send(&mut [IoSlice::new(&out)], &[], silence);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use gateway::{Exchange, Gateway, Level, WorkerThread};
+use gateway::{Exchange, Gateway, Level, Served, WorkerThread};
 use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
 
 use crate::inbox::{Arrival, BadRequest, Inbox};
@@ -186,16 +186,21 @@ impl RequestThread<'_> {
             script: request.script,
             callable,
             application_group: group,
+            script_reloading: false,
             https: request.flags.https,
             request_start: seconds(request.request_start),
             queue_start: seconds(request.queue_start),
             daemon_start: now(),
         };
         let served = catch_unwind(AssertUnwindSafe(|| self.worker.serve(request, &mut reply)));
-        if served.is_err() {
+        match served {
+            Ok(Served::Answered) => {}
+            Ok(Served::OutOfDate) => reply.refuse(RefusalReason::Reload, "the script has changed"),
             // The panic hook has written where it happened.
-            let facts = "An internal error of the WSGI worker ended this request.";
-            reply.log(Level::Critical, &codes::REQUEST_PANIC.line(facts));
+            Err(_) => {
+                let facts = "An internal error of the WSGI worker ended this request.";
+                reply.log(Level::Critical, &codes::REQUEST_PANIC.line(facts));
+            }
         }
         let (link, buffers) = reply.finish();
         self.buffers = buffers;

@@ -46,7 +46,12 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         home: home.and_then(|home| home.as_utf8().map(Into::into)),
         restrict_signal: true,
         httpd_version: (2, 4, 57),
-        roots: roots.map(|roots| memory::pairs(&roots)).unwrap_or_default().into_iter().map(script_root).collect(),
+        roots: roots
+            .map(|roots| memory::pairs(&roots))
+            .unwrap_or_default()
+            .into_iter()
+            .map(script_root)
+            .collect(),
     };
     let gateway = Gateway::start(py, config).map_err(|error| misuse(py, &error.to_string()))?;
     let pools = (1..=threads).map(|id| Pool::start(&gateway, u32::try_from(id).unwrap_or(1))).collect();

@@ -46,4 +46,18 @@ pub(super) const TABLE: &[Entry] = &[
         why: "The name of the application group depends on something the client chooses, such as Host.",
         action: "Name a fixed application group with WSGIApplicationGroup, or %{GLOBAL}.",
     },
+    Entry {
+        code: 1210,
+        level: Error,
+        happened: "The script file could not be compiled. The request is answered with 500; the next one tries again.",
+        why: "The file has a syntax error, or it is written for a newer Python than the process group has, or it is no Python at all.",
+        action: "Correct the line that is shown, or name another Python with python= or python-home= of WSGIDaemonProcess.",
+    },
+    Entry {
+        code: 1211,
+        level: Error,
+        happened: "The function reload_required() of the script raised an exception. That counts as False: the request is served by the script as it is loaded.",
+        why: "A mistake in the function.",
+        action: "Read the traceback below the line.",
+    },
 ];

@@ -21,9 +21,9 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         code: 105,
         level: Error,
-        happened: "The script file could not be read or compiled. The request is answered with 500; the next one tries again.",
-        why: "The user of the process group may not read the file or pass a directory above it, or the file has a syntax error.",
-        action: "Correct the syntax error that is shown, or let the user of the process group read the file and search every directory above it.",
+        happened: "The script file could not be read. The request is answered with 500; the next one tries again.",
+        why: "The user of the process group may not read the file or pass a directory above it, or the file is gone.",
+        action: "Let the user of the process group read the file and search every directory above it.",
     },
     Entry {
         code: 107,
