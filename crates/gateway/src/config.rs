@@ -15,6 +15,8 @@ pub struct Config {
     pub multiprocess: bool,
     /// `wsgi.multithread`: more than one request thread.
     pub multithread: bool,
+    /// `wsgi.run_once`: this process leaves after one request.
+    pub run_once: bool,
     /// Directories of `python-path`, added with `site.addsitedir` and moved to the front of `sys.path`.
     pub python_path: Vec<PathBuf>,
     /// Directory of `home`, put before everything else in `sys.path`.

@@ -222,8 +222,7 @@ fn constant_environ<'py>(
     set("wsgi.version", python::tuple(py, [python::int(py, 1)?, python::int(py, 0)?])?)?;
     set("wsgi.multithread", python::bool(py, config.multithread))?;
     set("wsgi.multiprocess", python::bool(py, config.multiprocess))?;
-    // True would promise a process that leaves after one request (PEP 3333); a worker serves until it is told to leave.
-    set("wsgi.run_once", python::bool(py, false))?;
+    set("wsgi.run_once", python::bool(py, config.run_once))?;
     set("wsgi.input_terminated", python::bool(py, true))?;
     set("wsgi.file_wrapper", file_wrapper.clone())?;
     set("apache.version", version(py, config.httpd_version)?)?;

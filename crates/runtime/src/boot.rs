@@ -11,12 +11,14 @@ use python::Attached;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
 use spec::{Allowed, Root};
 
+use crate::activity::Requests;
 use crate::control::{Control, Status};
 use crate::identity::{self, IdentityError};
-use crate::life::Life;
+use crate::life::{Life, Patience};
 use crate::pool::Pool;
 use crate::scripts::Roots;
 use crate::thread::{self, Shared};
+use crate::wishes::Wishes;
 use crate::{codes, log, signals};
 
 /// The control thread calls little and nothing deep.
@@ -125,16 +127,23 @@ fn serve(
     unix::title::set(&config.display_name);
     install_panic_hook();
     prepare_python(py)?;
-    let gateway = Gateway::start(py, gateway_config(config))?;
+    let requests = Requests::new(config.timers.maximum_requests, config.threads);
+    let gateway = Gateway::start(py, gateway_config(config, requests.once()))?;
     let pool = Pool::new(listener, config.peer_uid).map_err(system("its connections"))?;
     let roots = Roots::new(config.roots.clone());
-    let shared = Arc::new(Shared { pool, roots, silence: config.socket_timeout });
+    let wishes = Wishes::new().map_err(system("a wake-up"))?;
+    let shared = Arc::new(Shared { pool, wishes, requests, roots, silence: config.socket_timeout });
     let control = Control {
         shared: Arc::clone(&shared),
         signals: signals::handle().map_err(system("signal handlers"))?,
         lifeline,
         status: status.share().map_err(system("reports to the supervisor"))?,
-        life: Life::new(config.shutdown_timeout, config.graceful_timeout),
+        life: Life::new(Patience {
+            shutdown: config.shutdown_timeout,
+            graceful: config.graceful_timeout,
+            eviction: None,
+        }),
+        replaced: false,
     };
     let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
     name.spawn(move || control.run()).map_err(system("the control thread"))?;
@@ -179,13 +188,14 @@ fn start_threads(
     Ok(threads)
 }
 
-fn gateway_config(config: &WorkerConfig) -> Config {
+fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
     Config {
         process_group: config.group.clone(),
         processes: config.processes,
         threads: config.threads,
         multiprocess: config.multiprocess,
         multithread: config.threads > 1,
+        run_once,
         python_path: config.python_path.clone(),
         home: config.home.clone(),
         restrict_signal: true,

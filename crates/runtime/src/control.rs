@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use spec::worker::{Command, Report};
+use spec::worker::{Cause, Command, Report};
 use unix::channel::timespec;
 
-use crate::life::{Action, Event, Life};
+use crate::life::{Action, Life};
 use crate::signals;
 use crate::thread::Shared;
 use crate::{codes, log};
@@ -33,6 +33,19 @@ pub struct Control {
     pub status: Status,
     /// Phase and deadline.
     pub life: Life,
+    /// Whether the supervisor was asked for a successor.
+    pub replaced: bool,
+}
+
+/// Something that concerns the whole process.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// It is to leave.
+    Leave(Cause),
+    /// The supervisor is gone: the lifeline is at its end.
+    Orphaned,
+    /// A thread of this process wishes something.
+    Wish,
 }
 
 /// The pipe to the supervisor.
@@ -72,13 +85,17 @@ impl Control {
         }
     }
 
-    /// Sleeps until something happens: what a signal says, what the supervisor says.
-    fn wait(&self, connected: &mut bool) -> [Option<Event>; 2] {
-        let pool = &self.shared.pool;
+    /// Sleeps until something happens: what a signal says, what the supervisor says, what a request thread wishes.
+    fn wait(&self, connected: &mut bool) -> [Option<Event>; 3] {
+        let (pool, wishes) = (&self.shared.pool, &self.shared.wishes);
         let rest = pool.listener_rests().then_some(REST);
         let patience = self.life.patience(Instant::now()).into_iter().chain(rest).min();
-        let nudge = pool.nudge();
-        let mut wanted = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&nudge, PollFlags::IN)];
+        let (nudge, bell) = (pool.nudge(), wishes.bell());
+        let mut wanted = vec![
+            PollFd::new(&self.signals, PollFlags::IN),
+            PollFd::new(&nudge, PollFlags::IN),
+            PollFd::new(&bell, PollFlags::IN),
+        ];
         if *connected {
             wanted.push(PollFd::new(&self.lifeline, PollFlags::IN));
         }
@@ -89,14 +106,20 @@ impl Control {
         } else if woken == 0 && pool.listener_rests() {
             pool.watch_listener();
         }
-        let signal = if happened(0) { byte_from(&self.signals).flatten().map(signals::event) } else { None };
-        let command = if happened(2) { self.command(connected) } else { None };
-        [signal, command]
+        let signal = if happened(0) { byte_from(&self.signals).flatten().map(signals::cause) } else { None };
+        let wish = happened(2).then(|| {
+            wishes.take_bell();
+            Event::Wish
+        });
+        let command = if happened(3) { self.command(connected) } else { None };
+        [signal.map(Event::Leave), command, wish]
     }
 
     fn command(&self, connected: &mut bool) -> Option<Event> {
         match byte_from(&self.lifeline)? {
-            Some(byte) if Command::from_byte(byte) == Some(Command::Drain) => Some(Event::Drain),
+            Some(byte) if Command::from_byte(byte) == Some(Command::Drain) => {
+                Some(Event::Leave(Cause::GracefulSignal))
+            }
             Some(byte) => {
                 let facts = format_args!("An unknown command of the supervisor was ignored: {byte}.");
                 log::report(codes::UNKNOWN_COMMAND, facts);
@@ -110,9 +133,29 @@ impl Control {
     }
 
     fn on(&mut self, event: Event) {
-        if self.life.on(event, Instant::now()) == Action::Drain {
-            self.status.report(Report::Draining);
+        let now = Instant::now();
+        let (action, cause) = match event {
+            Event::Leave(cause) => (self.life.leave(cause, now), cause),
+            Event::Orphaned => (self.life.orphaned(now), Cause::ShutdownSignal),
+            Event::Wish => return self.grant(),
+        };
+        if action == Action::Drain {
+            let cause = self.shared.wishes.leaving(cause);
+            self.status.report(Report::Leaving(cause));
             self.shared.pool.drain();
+        }
+    }
+
+    /// Does what others of this process wish.
+    fn grant(&mut self) {
+        let wishes = &self.shared.wishes;
+        let (leave, replace) = (wishes.leaves(), wishes.is_replaced());
+        if let Some(cause) = leave {
+            return self.on(Event::Leave(cause));
+        }
+        if let Some(cause) = replace.filter(|_| !self.replaced && !self.life.is_leaving()) {
+            self.replaced = true;
+            self.status.report(Report::Replace(cause));
         }
     }
 

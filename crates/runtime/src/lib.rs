@@ -4,11 +4,13 @@
 //! | part | holds |
 //! |---|---|
 //! | `boot`, `identity` | from a fresh process to a serving worker |
-//! | `control`, `life`, `signals` | when to leave, and that it happens in time |
+//! | `control`, `life`, `signals`, `wishes` | when to leave, and that it happens in time |
+//! | `activity` | what the timers are told |
 //! | `pool`, `thread` | who serves which connection |
 //! | `link`, `inbox`, `upload`, `reply`, `scripts` | one request |
 #![forbid(unsafe_code)]
 
+mod activity;
 mod boot;
 mod codes;
 mod control;
@@ -23,6 +25,7 @@ mod scripts;
 mod signals;
 mod thread;
 mod upload;
+mod wishes;
 
 use python::{Args, Attached, Object};
 

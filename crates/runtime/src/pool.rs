@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
@@ -96,6 +96,13 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Sleeps until the process drains.
+    pub fn wait_for_stop(&self) -> Wake {
+        // Whatever interrupts or breaks it: the drain serves what is left.
+        while poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], None) == Err(Errno::INTR) {}
+        Wake::Stop
     }
 
     /// Accepts one connection and lets the next event on the listener wake a thread again. A peer with another uid is

@@ -3,8 +3,7 @@
 use std::io::{self, PipeReader};
 
 use rustix::process::Signal;
-
-use crate::life::Event;
+use spec::worker::Cause;
 
 const TERMINATE: [u8; 2] = [number(Signal::TERM), number(Signal::INT)];
 const DRAIN: u8 = number(Signal::USR1);
@@ -24,6 +23,6 @@ pub fn handle() -> io::Result<PipeReader> {
 }
 
 /// What a byte from the pipe means.
-pub fn event(byte: u8) -> Event {
-    if byte == DRAIN { Event::Drain } else { Event::Terminate }
+pub fn cause(byte: u8) -> Cause {
+    if byte == DRAIN { Cause::GracefulSignal } else { Cause::ShutdownSignal }
 }

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use gateway::{Exchange, Gateway, Level, Served, WorkerThread};
 use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
 
+use crate::activity::Requests;
 use crate::inbox::{Arrival, BadRequest, Inbox};
 use crate::link::{LastLook, Link, LinkError};
 use crate::pool::{Pool, Wake};
 use crate::reply::{Buffers, Reply, refuse};
 use crate::scripts::Roots;
 use crate::upload::{Stream, Upload};
+use crate::wishes::Wishes;
 use crate::{codes, log};
 
 /// How often a thread looks for the next request of a connection that it has just answered before it goes to sleep.
@@ -29,6 +31,10 @@ const TURN: Duration = Duration::from_millis(5);
 pub struct Shared {
     /// Connections.
     pub pool: Pool,
+    /// What request threads ask of the control thread.
+    pub wishes: Wishes,
+    /// Requests of this process.
+    pub requests: Requests,
     /// What may be loaded.
     pub roots: Roots,
     /// Longest silence of a child.
@@ -47,7 +53,10 @@ pub fn run(shared: &Shared, gateway: &Arc<Gateway>, number: u32, ready: &Sender<
     // The receiver is gone only when starting was given up.
     let _ = ready.send(());
     loop {
-        match shared.pool.wait() {
+        // Who has asked to leave takes nothing more, although the others may not know it yet.
+        let wake =
+            if shared.wishes.leaves().is_some() { shared.pool.wait_for_stop() } else { shared.pool.wait() };
+        match wake {
             Wake::Listener => {
                 if let Some(link) = shared.pool.accept() {
                     // The child sends its request right after connecting.
@@ -116,7 +125,8 @@ impl RequestThread<'_> {
             let Some(answered) = self.answer(link, arrival) else { return };
             link = answered;
             first = false;
-            tries = if begun.elapsed() < TURN { self.looks.due() } else { 0 };
+            let goes_on = begun.elapsed() < TURN && self.shared.wishes.leaves().is_none();
+            tries = if goes_on { self.looks.due() } else { 0 };
         }
         if let Some(link) = self.shared.pool.park(link)
             && link.last_look() == LastLook::Request
@@ -161,6 +171,11 @@ impl RequestThread<'_> {
             Ok(taken) => taken,
             Err(error) => return self.refuse_malformed(link, &error),
         };
+        if self.shared.requests.spent() {
+            // It came while this process was about to leave.
+            let refusal = Refusal { reason: RefusalReason::Reload, text: b"maximum-requests is reached" };
+            return refuse(link, refusal, taken.order, self.shared.silence);
+        }
         let request = taken.request;
         let (group, callable) = match names(&request, &self.shared.roots) {
             Ok(names) => names,
@@ -204,6 +219,7 @@ impl RequestThread<'_> {
         }
         let (link, buffers) = reply.finish();
         self.buffers = buffers;
+        self.shared.requests.served(&self.shared.wishes);
         link
     }
 }

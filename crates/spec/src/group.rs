@@ -36,6 +36,29 @@ pub struct Timeouts {
     pub queue: Option<Duration>,
 }
 
+/// When a worker is replaced although it works, or because it does not. `None`: never.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timers {
+    /// Requests after which it is replaced.
+    pub maximum_requests: Option<u64>,
+    /// From a start on, while it serves.
+    pub restart_interval: Option<Duration>,
+    /// Without a request, once it has served one.
+    pub inactivity: Option<Duration>,
+    /// From the first request that needs the application until that is loaded.
+    pub startup: Option<Duration>,
+    /// Without the GIL.
+    pub deadlock: Option<Duration>,
+    /// Longest request.
+    pub request: Option<Duration>,
+    /// From the exception in a late request to the end of the worker.
+    pub interrupt: Option<Duration>,
+    /// Time to finish requests after SIGUSR1; without it that of a graceful end.
+    pub eviction: Option<Duration>,
+    /// Processor time.
+    pub cpu: Option<Duration>,
+}
+
 /// Code that a worker may be asked to run. The worker holds every request against these, so that whoever can speak to it still
 /// cannot choose what it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +140,8 @@ pub struct ProcessGroup {
     pub new_privileges: bool,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// When workers are replaced.
+    pub timers: Timers,
     /// What the worker may load: targets of aliases that can lead to this group.
     pub roots: Vec<Root>,
 }

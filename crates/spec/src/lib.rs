@@ -10,4 +10,4 @@ pub mod installed;
 pub mod options;
 pub mod worker;
 
-pub use group::{Account, Allowed, Definitions, ProcessGroup, Root, Timeouts};
+pub use group::{Account, Allowed, Definitions, ProcessGroup, Root, Timeouts, Timers};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Root};
+use crate::{Account, Root, Timers};
 
 /// Descriptor numbers in a new worker. 0 is `/dev/null`; 1 and 2 are the log pipe.
 pub mod descriptor {
@@ -50,6 +50,8 @@ pub struct WorkerConfig {
     pub shutdown_timeout: Duration,
     /// Time to finish requests after a drain command.
     pub graceful_timeout: Duration,
+    /// When to be replaced.
+    pub timers: Timers,
     /// Longest silence of a child in the middle of a request.
     pub socket_timeout: Duration,
     /// Version of the web server, for `apache.version`.
@@ -81,10 +83,70 @@ const REPORT_MAGIC: [u8; 3] = *b"wsr";
 pub enum Report {
     /// Request threads wait for requests.
     Ready,
-    /// Takes no new connection any more.
-    Draining,
+    /// Takes no new connection any more and ends after its requests; its successor is to start now.
+    Leaving(Cause),
+    /// Serves on, and leaves when its successor is ready.
+    Replace(Cause),
     /// Ends itself for this reason (an exit follows).
     Failed(Failure),
+}
+
+/// Declares the causes once: byte on the pipe, name.
+macro_rules! causes {
+    ($($(#[$meta:meta])* $name:ident = $byte:literal, $text:literal;)*) => {
+        /// Why a worker leaves or wants to be replaced. The names are those of mod_wsgi's `shutdown_reason`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Cause { $($(#[$meta])* $name = $byte,)* }
+
+        impl Cause {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// As `shutdown_reason` and the log have it.
+            #[must_use]
+            pub fn name(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+        }
+    };
+}
+
+causes! {
+    /// The script has changed.
+    ScriptReload = 1, "script_reload";
+    /// `maximum-requests`.
+    MaximumRequests = 2, "maximum_requests";
+    /// `restart-interval`.
+    RestartInterval = 3, "restart_interval";
+    /// `inactivity-timeout`.
+    InactivityTimeout = 4, "inactivity_timeout";
+    /// `startup-timeout`.
+    StartupTimeout = 5, "startup_timeout";
+    /// `deadlock-timeout`.
+    DeadlockTimeout = 6, "deadlock_timeout";
+    /// `request-timeout`, and `interrupt-timeout` where it is set.
+    RequestTimeout = 7, "request_timeout";
+    /// `cpu-time-limit`.
+    CpuTimeLimit = 8, "cpu_time_limit";
+    /// SIGUSR1 where `eviction-timeout` is set.
+    EvictionSignal = 9, "eviction_signal";
+    /// SIGUSR1, or the supervisor's drain command.
+    GracefulSignal = 10, "graceful_signal";
+    /// SIGTERM or SIGINT, or the supervisor is gone.
+    ShutdownSignal = 11, "shutdown_signal";
+}
+
+impl Cause {
+    /// The cause with this number.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|cause| *cause as u8 == byte)
+    }
+
+    /// Whether it says that the application does not work: then the pause before the next worker grows, as after a crash.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::StartupTimeout | Self::DeadlockTimeout)
+    }
 }
 
 /// Why a worker gives up by itself.
@@ -107,8 +169,9 @@ impl Report {
     pub fn to_bytes(self) -> [u8; REPORT_LEN] {
         let (tag, value) = match self {
             Self::Ready => (1, 0),
-            Self::Draining => (2, 0),
+            Self::Leaving(cause) => (2, cause as u8),
             Self::Failed(failure) => (3, failure as u8),
+            Self::Replace(cause) => (4, cause as u8),
         };
         let [a, b, c] = REPORT_MAGIC;
         [a, b, c, tag, value, 0, 0, 0]
@@ -123,13 +186,35 @@ impl Report {
         }
         match (tag, value) {
             (1, 0) => Some(Self::Ready),
-            (2, 0) => Some(Self::Draining),
+            (2, cause) => Cause::from_byte(cause).map(Self::Leaving),
             (3, value) => {
                 use Failure::{Config, Identity, Python, System};
                 let all = [Identity, Config, Python, System];
                 all.into_iter().find(|failure| *failure as u8 == value).map(Self::Failed)
             }
+            (4, cause) => Cause::from_byte(cause).map(Self::Replace),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_come_back_and_nothing_else_is_one() {
+        let causes = Cause::ALL.iter().flat_map(|cause| [Report::Leaving(*cause), Report::Replace(*cause)]);
+        let failures =
+            [Failure::Identity, Failure::Config, Failure::Python, Failure::System].map(Report::Failed);
+        let all: Vec<Report> = causes.chain(failures).chain([Report::Ready]).collect();
+        for report in &all {
+            assert_eq!(Report::from_bytes(report.to_bytes()), Some(*report));
+        }
+        let read = (0..=u8::MAX).flat_map(|tag| (0..=u8::MAX).map(move |value| (tag, value)));
+        let [a, b, c] = REPORT_MAGIC;
+        let known =
+            read.filter(|(tag, value)| Report::from_bytes([a, b, c, *tag, *value, 0, 0, 0]).is_some());
+        assert_eq!(known.count(), all.len());
     }
 }

@@ -10,6 +10,8 @@ pub enum Level {
     Warn,
     /// Good to know.
     Notice,
+    /// What happens as configured.
+    Info,
 }
 
 impl Level {
@@ -20,6 +22,7 @@ impl Level {
             Self::Error => "error",
             Self::Warn => "warn",
             Self::Notice => "notice",
+            Self::Info => "info",
         }
     }
 }
@@ -85,6 +88,8 @@ codes! {
     Lost = 1016, Error, "It is terminated. Either it has executed another program (os.exec*), or something in the application closes descriptors it did not open.";
     /// Another process than httpd's parent has written to the control channel.
     Foreign = 1017, Error, "Nothing of it was obeyed. Find out what that process is: it was started by a module of Apache and holds descriptors of its parent.";
+    /// A worker leaves by its own wish, as the configuration has it.
+    Replaced = 1030, Info, "";
 }
 
 #[cfg(test)]

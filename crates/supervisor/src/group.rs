@@ -3,11 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use spec::worker::Report;
+use spec::worker::{Cause, Report};
 use unix::clock::later;
 
 use crate::backoff::{BackOff, HEALTHY_AFTER};
 use crate::life::{Life, Limits, Order, Phase};
+
+/// Shortest life of a worker that is replaced by its own wish, so that one that always wishes it does not keep the machine
+/// busy with starting. Its successor waits for the rest.
+const PACE: Duration = Duration::from_secs(1);
+/// The same where requests are counted: `maximum-requests=1` starts a Python for each request, because that is asked for.
+const PACE_OF_REQUESTS: Duration = Duration::from_millis(100);
 
 /// Names a worker process for as long as the supervisor lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +44,15 @@ pub enum Note {
     Overdue(WorkerId),
     /// Terminated, as it runs on without its status pipe.
     Lost(WorkerId),
+    /// Leaves by its own wish: at once, or when its successor is ready.
+    Replaced {
+        /// The worker.
+        id: WorkerId,
+        /// Why.
+        cause: Cause,
+        /// After this time its successor is started.
+        delay: Duration,
+    },
 }
 
 /// A worker's end, for the log.
@@ -57,6 +72,8 @@ pub struct Ended {
 struct Member {
     id: WorkerId,
     life: Life,
+    /// It serves until the worker of this slot is ready.
+    relief: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +121,8 @@ impl Group {
             }
             self.former.push(member);
         }
+        // Slots have new meanings: all of them leave together.
+        self.former.iter_mut().for_each(|member| member.relief = None);
         self.limits = limits;
         self.announced = false;
         self.roll_over = self.serving_formers().then(|| later(now, limits.start));
@@ -132,9 +151,9 @@ impl Group {
         let life = Life::new(now, self.limits);
         match self.slot(slot) {
             Some(slot) if !matches!(slot.lane, Lane::Stopped) => {
-                slot.lane = Lane::Running(Member { id, life })
+                slot.lane = Lane::Running(Member { id, life, relief: None })
             }
-            _ => self.former.push(Member { id, life }),
+            _ => self.former.push(Member { id, life, relief: None }),
         }
     }
 
@@ -152,17 +171,25 @@ impl Group {
             member.life.report(report, now);
             return Vec::new();
         }
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.runs(id)) else { return Vec::new() };
+        let mut numbered = (0_u32..).zip(&mut self.slots);
+        let Some((number, slot)) = numbered.find(|(_, slot)| slot.runs(id)) else { return Vec::new() };
         let Lane::Running(member) = &mut slot.lane else { return Vec::new() };
         member.life.report(report, now);
-        if let Phase::Draining { .. } = member.life.phase() {
-            // It leaves by its own decision: its successor need not wait for its end.
-            let member = *member;
-            let delay = slot.delay_after(&member.life, now, chance);
-            slot.lane = Lane::Waiting(later(now, delay));
-            self.former.push(member);
-        }
-        self.promote(now)
+        let (cause, relief) = match (report, member.life.phase()) {
+            (Report::Leaving(cause), Phase::Draining { .. }) => (cause, None),
+            (Report::Replace(cause), Phase::Ready) => (cause, Some(number)),
+            (Report::Ready, Phase::Ready) => {
+                let mut actions = self.relieve(number, now);
+                actions.extend(self.promote(now));
+                return actions;
+            }
+            _ => return Vec::new(),
+        };
+        let member = Member { relief, ..*member };
+        let delay = slot.delay_for(cause, &member.life, now, chance);
+        slot.lane = Lane::Waiting(later(now, delay));
+        self.former.push(member);
+        vec![Action::Note(Note::Replaced { id, cause, delay })]
     }
 
     /// A worker has closed its status pipe: it ends now, or is terminated soon.
@@ -261,6 +288,14 @@ impl Group {
         actions
     }
 
+    /// The worker of this slot is ready: who has waited for that leaves.
+    fn relieve(&mut self, slot: u32, now: Instant) -> Vec<Action> {
+        let waiting = self.former.iter_mut().filter(|member| member.relief == Some(slot));
+        waiting
+            .filter_map(|member| member.life.drain(now).map(|order| Action::Order(member.id, order)))
+            .collect()
+    }
+
     fn serving_formers(&self) -> bool {
         self.former.iter().any(|member| member.life.phase() == Phase::Ready)
     }
@@ -290,6 +325,22 @@ impl Group {
 impl Slot {
     fn runs(&self, id: WorkerId) -> bool {
         matches!(self.lane, Lane::Running(member) if member.id == id)
+    }
+
+    /// The pause before the successor of a worker that leaves by its own wish. Only failures make it grow.
+    fn delay_for(&mut self, cause: Cause, life: &Life, now: Instant, chance: u32) -> Duration {
+        match cause {
+            // Its age is the time-out's length, which says nothing about health.
+            Cause::StartupTimeout => self.back_off.next(chance),
+            cause if cause.is_failure() || !life.was_ready() => self.delay_after(life, now, chance),
+            cause => {
+                let pace = if cause == Cause::MaximumRequests { PACE_OF_REQUESTS } else { PACE };
+                if life.age(now) >= HEALTHY_AFTER {
+                    self.back_off.reset();
+                }
+                pace.saturating_sub(life.age(now))
+            }
+        }
     }
 
     fn delay_after(&mut self, life: &Life, now: Instant, chance: u32) -> Duration {

@@ -5,6 +5,7 @@ use super::*;
 const LIMITS: Limits = Limits {
     start: Duration::from_secs(60),
     graceful: Duration::from_secs(15),
+    eviction: Duration::from_secs(15),
     shutdown: Duration::from_secs(5),
 };
 /// The middle of the jitter.
@@ -154,15 +155,96 @@ fn a_second_definition_replaces_a_roll_over_in_progress() {
     assert_eq!(world.orders[1..], [(0, Order::Drain)]);
 }
 
+/// What the group says when the worker with this id leaves by its own wish.
+fn replaced(id: u64, cause: Cause, milliseconds: u64) -> Note {
+    Note::Replaced { id: WorkerId(id), cause, delay: Duration::from_millis(milliseconds) }
+}
+
 #[test]
 fn a_worker_that_leaves_by_itself_is_replaced_at_once() {
     let mut world = World::new(1);
     world.report(0, Report::Ready);
     world.after(20_000);
-    world.report(0, Report::Draining);
+    world.report(0, Report::Leaving(Cause::ScriptReload));
+    assert_eq!(world.notes.last(), Some(&replaced(0, Cause::ScriptReload, 0)));
     world.after(0);
     assert_eq!(world.next, 2);
+    world.report(1, Report::Ready);
+    assert_eq!(world.orders, [], "it drains already");
     assert_eq!(world.ended(0), None);
+}
+
+#[test]
+fn a_worker_that_asks_for_its_replacement_serves_until_that_is_ready() {
+    let mut world = World::new(2);
+    world.report(0, Report::Ready);
+    world.report(1, Report::Ready);
+    world.after(20_000);
+    world.report(1, Report::Replace(Cause::MaximumRequests));
+    world.report(1, Report::Replace(Cause::MaximumRequests));
+    world.after(0);
+    assert_eq!((world.next, world.orders.len()), (3, 0));
+    // The first attempt fails: the old one goes on.
+    assert_eq!(world.ended(2), Some(0));
+    world.after(0);
+    assert_eq!((world.next, world.orders.len()), (4, 0));
+    world.report(3, Report::Ready);
+    assert_eq!(world.orders, [(1, Order::Drain)]);
+    assert_eq!(world.ended(1), None);
+    assert_eq!(world.notes, [Note::AllReady, replaced(1, Cause::MaximumRequests, 0)]);
+}
+
+#[test]
+fn planned_replacements_do_not_back_off_and_do_not_spin() {
+    for (cause, pace) in [(Cause::MaximumRequests, 100), (Cause::RestartInterval, 1000)] {
+        let mut world = World::new(1);
+        for id in 0..50 {
+            world.report(id, Report::Ready);
+            world.after(40);
+            world.report(id, Report::Leaving(cause));
+            assert_eq!(world.notes.last(), Some(&replaced(id, cause, pace - 40)));
+            world.after(pace - 41);
+            assert_eq!(world.next, id + 1, "{cause:?}");
+            world.after(1);
+            assert_eq!(world.next, id + 2, "{cause:?}");
+        }
+    }
+}
+
+#[test]
+fn cr_1_failures_back_off_however_long_they_took() {
+    let mut world = World::new(1);
+    let mut delays = Vec::new();
+    for id in 0..5 {
+        world.report(id, Report::Ready);
+        world.after(30_000);
+        world.report(id, Report::Leaving(Cause::StartupTimeout));
+        let Some(Note::Replaced { delay, .. }) = world.notes.last() else { panic!("no note") };
+        delays.push(delay.as_secs());
+        world.after(60_000);
+    }
+    assert_eq!(delays, [0, 1, 2, 4, 8]);
+    // Never ready, whatever it calls it.
+    world.report(5, Report::Leaving(Cause::ScriptReload));
+    assert_eq!(world.notes.last(), Some(&replaced(5, Cause::ScriptReload, 16_000)));
+}
+
+#[test]
+fn a_definition_takes_over_replacements_in_progress() {
+    let mut world = World::new(2);
+    world.report(0, Report::Ready);
+    world.report(1, Report::Ready);
+    world.after(20_000);
+    world.report(1, Report::Replace(Cause::RestartInterval));
+    world.after(0);
+    world.redefine(2);
+    // 2 was the replacement and not ready: not wanted any more. 3 and 4 are new.
+    assert_eq!((world.orders.as_slice(), world.next), (&[(2, Order::Terminate)][..], 5));
+    world.report(4, Report::Ready);
+    assert_eq!(world.orders.len(), 1, "the former ones leave together");
+    world.report(3, Report::Ready);
+    world.orders.sort_by_key(|order| order.0);
+    assert_eq!(world.orders, [(0, Order::Drain), (1, Order::Drain), (2, Order::Terminate)]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use spec::{Account, Timeouts};
+use spec::{Account, Timeouts, Timers};
 
 use super::*;
 
@@ -32,6 +32,7 @@ fn group() -> ProcessGroup {
         virtual_memory_limit: None,
         memory_limit: None,
         new_privileges: false,
+        timers: Timers::default(),
         timeouts: Timeouts {
             shutdown: second,
             graceful: second,

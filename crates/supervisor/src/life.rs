@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use spec::worker::Report;
+use spec::worker::{Cause, Report};
 use unix::clock::later;
 
 /// A worker that closes its status pipe is about to end; after this time it is not, but has become something else.
@@ -26,8 +26,22 @@ pub struct Limits {
     pub start: Duration,
     /// From the drain command to SIGTERM.
     pub graceful: Duration,
+    /// From SIGUSR1 to the worker, where it was the cause, to SIGTERM.
+    pub eviction: Duration,
     /// From SIGTERM to SIGKILL.
     pub shutdown: Duration,
+}
+
+impl Limits {
+    /// How long a worker that leaves for this cause may finish its requests.
+    #[must_use]
+    pub fn patience(&self, cause: Cause) -> Duration {
+        match cause {
+            Cause::ShutdownSignal | Cause::DeadlockTimeout => self.shutdown,
+            Cause::EvictionSignal => self.eviction,
+            _ => self.graceful,
+        }
+    }
 }
 
 /// Where a worker is in its life.
@@ -112,8 +126,8 @@ impl Life {
                 self.phase = Phase::Ready;
                 self.was_ready = true;
             }
-            (Report::Draining, Phase::Starting { .. } | Phase::Ready) => {
-                self.phase = Phase::Draining { until: later(now, self.limits.graceful) };
+            (Report::Leaving(cause), Phase::Starting { .. } | Phase::Ready) => {
+                self.phase = Phase::Draining { until: later(now, self.limits.patience(cause)) };
             }
             (Report::Failed(_), Phase::Starting { .. } | Phase::Ready) => {
                 self.phase = Phase::Stopping { until: later(now, self.limits.shutdown) };
@@ -200,6 +214,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         start: Duration::from_secs(60),
         graceful: Duration::from_secs(15),
+        eviction: Duration::from_secs(30),
         shutdown: Duration::from_secs(5),
     };
 
@@ -231,6 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_has_the_time_of_the_cause() {
+        let now = Instant::now();
+        for (cause, seconds) in
+            [(Cause::ScriptReload, 15), (Cause::EvictionSignal, 30), (Cause::ShutdownSignal, 5)]
+        {
+            let mut life = ready(now);
+            life.report(Report::Leaving(cause), now);
+            assert_eq!(
+                life.phase(),
+                Phase::Draining { until: now + Duration::from_secs(seconds) },
+                "{cause:?}"
+            );
+        }
+        let mut life = ready(now);
+        life.report(Report::Replace(Cause::MaximumRequests), now);
+        assert_eq!(life.phase(), Phase::Ready, "it serves until its successor is ready");
+    }
+
+    #[test]
     fn ki_2_a_shorter_patience_wins() {
         let now = Instant::now();
         let mut life = ready(now);
@@ -245,7 +279,7 @@ mod tests {
         let mut life = ready(now);
         life.drain(now);
         let before = life;
-        for report in [Report::Ready, Report::Draining, Report::Failed(Failure::Python)] {
+        for report in [Report::Ready, Report::Leaving(Cause::ScriptReload), Report::Failed(Failure::Python)] {
             life.report(report, now);
             assert_eq!(life, before);
         }
@@ -266,7 +300,12 @@ mod tests {
 
     #[test]
     fn endless_timeouts_do_not_overflow() {
-        let limits = Limits { start: Duration::MAX, graceful: Duration::MAX, shutdown: Duration::MAX };
+        let limits = Limits {
+            start: Duration::MAX,
+            graceful: Duration::MAX,
+            eviction: Duration::MAX,
+            shutdown: Duration::MAX,
+        };
         let mut life = Life::new(Instant::now(), limits);
         life.terminate(Instant::now(), Duration::MAX);
         assert!(life.deadline().is_some());

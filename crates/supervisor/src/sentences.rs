@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spec::worker::Failure;
+use spec::worker::{Cause, Failure};
 use unix::process::{Ending, signal_name};
 
 use crate::codes::Code;
@@ -120,6 +120,13 @@ impl Death<'_> {
 pub fn not_started(group: &str, slot: u32, error: &std::io::Error, delay: Duration) -> String {
     let next = next(Some(delay));
     format!("Process group '{group}', slot {slot}: cannot make a process for a worker: {error}. {next}")
+}
+
+/// The line about a worker that leaves by its own wish.
+#[must_use]
+pub fn replaced(group: &str, slot: u32, pid: i32, cause: Cause, delay: Duration) -> String {
+    let (cause, next) = (cause.name(), next(Some(delay)));
+    format!("Process group '{group}', slot {slot}: worker {pid} is replaced because of {cause}. {next}")
 }
 
 fn next(restart: Option<Duration>) -> String {

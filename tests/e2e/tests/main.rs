@@ -14,6 +14,7 @@ mod htaccess;
 mod identity;
 mod interpreters;
 mod launch_failures;
+mod lifecycle;
 mod memory;
 mod ordinary;
 mod privileges;

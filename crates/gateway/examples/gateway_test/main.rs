@@ -42,6 +42,7 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         threads: u32::try_from(threads).unwrap_or(1),
         multiprocess: true,
         multithread: threads != 1,
+        run_once: false,
         python_path,
         home: home.and_then(|home| home.as_utf8().map(Into::into)),
         restrict_signal: true,

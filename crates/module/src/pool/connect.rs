@@ -62,7 +62,7 @@ pub(super) mod tests {
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
 
-    use spec::{ProcessGroup, Timeouts};
+    use spec::{ProcessGroup, Timeouts, Timers};
 
     use super::*;
 
@@ -95,6 +95,7 @@ pub(super) mod tests {
             memory_limit: None,
             new_privileges: false,
             timeouts,
+            timers: Timers::default(),
             roots: Vec::new(),
         };
         GroupHandle {

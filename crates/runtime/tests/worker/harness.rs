@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use spec::worker::{Command as Order, REPORT_LEN, Report, WorkerConfig};
-use spec::{Account, Allowed, Root};
+use spec::{Account, Allowed, Root, Timers};
 
 use crate::child::{Ask, Child};
 
@@ -44,6 +44,7 @@ pub struct Wish {
     pub shutdown: Duration,
     pub graceful: Duration,
     pub socket: Duration,
+    pub timers: Timers,
     /// Whom to start as; `None` as the test itself.
     pub account: Option<Account>,
     /// Whom the configuration names.
@@ -73,6 +74,7 @@ impl Wish {
             shutdown: Duration::from_secs(3),
             graceful: Duration::from_secs(10),
             socket: Duration::from_secs(10),
+            timers: Timers::default(),
             configured: account.clone(),
             // Whoever runs the tests without root may have the flag or not.
             new_privileges: account.is_none(),
@@ -121,6 +123,7 @@ impl Wish {
             roots: self.roots.map_or_else(|| vec![root(site)], |roots| roots(site)),
             shutdown_timeout: self.shutdown,
             graceful_timeout: self.graceful,
+            timers: self.timers.clone(),
             socket_timeout: self.socket,
             httpd_version: (2, 4, 62),
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::Signal;
-use spec::worker::{Command, Report};
+use spec::worker::{Cause, Command, Report};
 
 use crate::child::{Ask, Frame};
 use crate::harness::{LIMIT, Wish};
@@ -17,7 +17,8 @@ fn lc_4_an_idle_worker_leaves_at_once_and_runs_atexit() {
         let mut worker = Wish::new().start();
         worker.get("/hello");
         worker.signal(signal);
-        assert_eq!(worker.report(), Some(Report::Draining));
+        let cause = if signal == Signal::USR1 { Cause::GracefulSignal } else { Cause::ShutdownSignal };
+        assert_eq!(worker.report(), Some(Report::Leaving(cause)));
         let (status, taken) = worker.wait();
         assert_eq!(status.code(), Some(0), "{}", worker.errors());
         assert!(taken < SECOND / 2, "{taken:?}");
@@ -36,7 +37,7 @@ fn a_drain_finishes_requests_and_tells_idle_children_with_epipe() {
     // The request must have been taken before the drain begins.
     std::thread::sleep(SECOND / 5);
     worker.order(Command::Drain);
-    assert_eq!(worker.report(), Some(Report::Draining));
+    assert_eq!(worker.report(), Some(Report::Leaving(Cause::GracefulSignal)));
     kit::wait_until(LIMIT, "EPIPE for the idle child", || {
         idle.send_bytes(&worker.ask("/hello").encode(), &[]) == Err(Errno::PIPE)
     });
@@ -138,7 +139,7 @@ fn sigterm_shortens_a_graceful_drain() {
     worker.connect().send(&worker.ask("/busy"));
     std::thread::sleep(SECOND / 5);
     worker.signal(Signal::USR1);
-    assert_eq!(worker.report(), Some(Report::Draining));
+    assert_eq!(worker.report(), Some(Report::Leaving(Cause::GracefulSignal)));
     worker.signal(Signal::TERM);
     let (status, taken) = worker.wait();
     assert!(taken < 2 * SECOND && status.code() == Some(2), "{status} after {taken:?}");

@@ -7,6 +7,7 @@ use super::error::OptionError;
 use super::table::{self, State};
 use super::value::{self, Backlog, Identity, Processes, Refusal, Threads, Timeout, Umask};
 use super::words::Words;
+use crate::Timers;
 
 /// Stores one option's value in a draft.
 pub type Apply = fn(&mut Draft, &str) -> Result<(), Refusal>;
@@ -43,6 +44,7 @@ pub struct Draft {
     pub(super) stack_size: Option<u64>,
     pub(super) memory_limit: Option<Option<u64>>,
     pub(super) virtual_memory_limit: Option<Option<u64>>,
+    pub(super) timers: Timers,
 }
 
 impl Draft {

@@ -95,6 +95,7 @@ impl Draft {
             memory_limit: self.memory_limit.flatten(),
             new_privileges: self.new_privileges.unwrap_or(false),
             timeouts: self.timeouts(facts.timeout),
+            timers: self.timers.clone(),
             roots,
         })
     }

@@ -283,7 +283,18 @@ pub const TABLE: &[OptionRow] = &[
     ),
     not_yet("chroot", "an absolute path", "none", "root directory of the workers"),
     not_yet("switch-interval", "seconds, with decimals", "Python's", "sys.setswitchinterval of the workers"),
-    not_yet("maximum-requests", "a whole number", "0", "requests after which a worker is replaced"),
+    works(
+        "maximum-requests",
+        "a whole number, 0 for no limit",
+        "0",
+        "requests after which a worker is replaced; its successor is ready before it leaves",
+        "mod_wsgi ends the worker first; with threads=1 and 1 here, wsgi.run_once is true and the worker serves one request",
+        |d, v| {
+            let count = value::number(v, 0, u64::MAX)?;
+            d.timers.maximum_requests = (count > 0).then_some(count);
+            Ok(())
+        },
+    ),
     not_yet("startup-timeout", SECONDS, "0", "time to load the application before the worker is replaced"),
     not_yet("deadlock-timeout", SECONDS, "300", "time without the GIL before the worker is replaced"),
     not_yet("inactivity-timeout", SECONDS, "0", "time without requests before the worker is replaced"),

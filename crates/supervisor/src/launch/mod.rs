@@ -171,6 +171,7 @@ fn worker_config(group: &ProcessGroup, facts: &Facts) -> WorkerConfig {
         roots: group.roots.clone(),
         shutdown_timeout: group.timeouts.shutdown,
         graceful_timeout: group.timeouts.graceful,
+        timers: group.timers.clone(),
         socket_timeout: group.timeouts.socket,
         httpd_version: facts.httpd_version,
     }

@@ -19,6 +19,7 @@ use crate::codes::Code;
 use crate::group::{Action, Group, Note, WorkerId};
 use crate::launch::{Facts, Inherited};
 use crate::log::Log;
+use crate::sentences;
 use crate::sockets::SocketDirectory;
 use crate::startup::Started;
 use crate::throttle::Throttle;
@@ -184,7 +185,7 @@ impl Server {
     fn note(&mut self, key: u64, note: Note) {
         let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else { return };
         let (name, processes) = (&entry.definition.name, entry.definition.processes);
-        let pid = |id| self.workers.get(&id).map_or(0, |worker| worker.pid());
+        let pid = |id| self.workers.get(&id).map_or(0, Worker::pid);
         let (code, facts) = match note {
             Note::AllReady => {
                 (Code::GroupReady, format!("Process group '{name}' is ready, processes: {processes}."))
@@ -207,6 +208,10 @@ impl Server {
                     pid(id)
                 ),
             ),
+            Note::Replaced { id, cause, delay } => {
+                let slot = self.workers.get(&id).map_or(0, Worker::slot);
+                (Code::Replaced, sentences::replaced(name, slot, pid(id), cause, delay))
+            }
         };
         self.log(key).say(code, &facts);
     }

@@ -34,6 +34,11 @@ impl Worker {
     pub(super) fn pid(&self) -> i32 {
         self.child.pid
     }
+
+    /// Its slot, for messages.
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
 }
 
 impl Server {

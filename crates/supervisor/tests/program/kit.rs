@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use spec::control::{Attachment, FromSupervisor, ListenerName, ToSupervisor};
-use spec::{Account, Definitions, ProcessGroup, Timeouts};
+use spec::{Account, Definitions, ProcessGroup, Timeouts, Timers};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_wsgi-supervisor");
 /// A uid without an entry in the user database.
@@ -114,6 +114,7 @@ pub fn group(name: &str, python: &Path) -> ProcessGroup {
         virtual_memory_limit: None,
         memory_limit: None,
         new_privileges: false,
+        timers: Timers::default(),
         timeouts: Timeouts {
             shutdown: Duration::from_secs(2),
             graceful: Duration::from_secs(2),
