@@ -1,7 +1,7 @@
 //! Codes of the supervisor, 1000 to 1099.
 
 use super::Entry;
-use super::Level::{Error, Notice, Warn};
+use super::Level::{Error, Info, Notice, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -122,5 +122,12 @@ pub(super) const TABLE: &[Entry] = &[
         happened: "A process other than Apache's parent has written to the channel between Apache and the supervisor. Nothing of it was obeyed.",
         why: "Another module of Apache has started a program that inherited the parent's descriptors, and it misuses them.",
         action: "Find out what the process is: the line has its number.",
+    },
+    Entry {
+        code: 1030,
+        level: Info,
+        happened: "A worker leaves by its own wish, and its successor is started. Nothing is lost: either it serves until the successor is ready, or the successor serves the requests that wait.",
+        why: "The line names it as mod_wsgi's shutdown_reason does: script_reload, maximum_requests, restart_interval, inactivity_timeout, startup_timeout, deadlock_timeout, request_timeout, cpu_time_limit, eviction_signal, graceful_signal or shutdown_signal.",
+        action: "Nothing where it was planned. For a time-out, the lines above it say what the worker was doing.",
     },
 ];
