@@ -86,6 +86,7 @@ fn asked<'r>(request: &Request<'r>, settings: &Settings) -> Asked<'r> {
             .path_info()
             .filter(|info| !info.is_empty() && request.path_info_rule() == PathInfo::Reject),
         transfer_encoding: headers.get(c"Transfer-Encoding"),
+        is_stream: request.connection().is_secondary(),
         chunked_allowed: settings.chunked_request.unwrap_or(false),
         content_length: headers.get(c"Content-Length"),
         body_limit: request.limit_request_body(),

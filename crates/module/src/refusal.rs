@@ -14,6 +14,9 @@ pub struct Asked<'a> {
     pub forbidden_path_info: Option<&'a [u8]>,
     /// The header.
     pub transfer_encoding: Option<&'a [u8]>,
+    /// One stream of HTTP/2, where `Transfer-Encoding` is not the client's word: httpd adds it to a body without a length, so that
+    /// its filters know that there is one.
+    pub is_stream: bool,
     /// `WSGIChunkedRequest`.
     pub chunked_allowed: bool,
     /// The header.
@@ -157,7 +160,7 @@ impl Asked<'_> {
             if !coding.eq_ignore_ascii_case(b"chunked") {
                 return Err(Refusal::TransferEncoding(shown(coding)));
             }
-            if !self.chunked_allowed {
+            if !self.chunked_allowed && !self.is_stream {
                 return Err(Refusal::Chunked);
             }
         }
@@ -194,6 +197,7 @@ mod tests {
             file: FileType::Regular,
             forbidden_path_info: None,
             transfer_encoding: None,
+            is_stream: false,
             chunked_allowed: false,
             content_length: Some(b"10"),
             body_limit: Some(10),
@@ -213,6 +217,7 @@ mod tests {
         assert_eq!(status(&Asked { forbidden_path_info: Some(b"/x"), ..good() }), 404);
         assert_eq!(status(&Asked { transfer_encoding: Some(b"gzip"), ..good() }), 501);
         assert_eq!(status(&Asked { transfer_encoding: Some(b"Chunked"), ..good() }), 411);
+        assert_eq!(status(&Asked { transfer_encoding: Some(b"chunked"), is_stream: true, ..good() }), 200);
         let chunked = Asked { transfer_encoding: Some(b"chunked"), chunked_allowed: true, ..good() };
         assert_eq!(status(&chunked), 200);
         assert_eq!(status(&Asked { content_length: Some(b"11"), ..good() }), 413);

@@ -79,7 +79,7 @@ impl<'r> Body<'r> {
             let status = if status == sys::APR_SUCCESS { self.take(buffer, block) } else { status };
             self.ring.clear();
             if status != sys::APR_SUCCESS && !(status == sys::APR_EAGAIN && buffer.len() > before) {
-                return failure(request, status);
+                return failure(request, status, wait);
             }
             if buffer.len() > before {
                 return Read::Data(buffer.len() - before);
@@ -119,10 +119,11 @@ impl<'r> Body<'r> {
 
 /// What a failed read means. httpd has a function for it (`ap_map_http_request_error`); what it leaves to the caller
 /// are errors of the connection.
-fn failure(request: &Request<'_>, status: sys::apr_status_t) -> Read {
+fn failure(request: &Request<'_>, status: sys::apr_status_t, wait: Wait) -> Read {
     const CONNECTION: c_int = 0;
     if status == sys::APR_EAGAIN {
-        return Read::WouldBlock;
+        // A filter that had to wait and did not has lost its connection: asking again would go on for ever.
+        return if wait == Wait::No { Read::WouldBlock } else { Read::ClientGone };
     }
     if let sys::APR_ECONNRESET | sys::APR_ECONNABORTED | sys::APR_EPIPE | sys::APR_EOF | sys::APR_INCOMPLETE =
         status

@@ -168,6 +168,13 @@ impl<'r> Request<'r> {
         false
     }
 
+    /// Whether a filter stands in the input that works on content, such as decompression: the body that is read may then have
+    /// another length than the client has announced.
+    pub fn has_content_input_filter(&self) -> bool {
+        // SAFETY: the request is live; the chain of content filters ends where that of the protocol begins (httpd: ap_filter_t).
+        unsafe { (*self.raw()).input_filters != (*self.raw()).proto_input_filters }
+    }
+
     /// Whether a filter stands in the output that works on content, such as compression: it may need the whole body of a
     /// response even when only the head is sent (HEAD).
     pub fn has_content_filter(&self) -> bool {

@@ -84,6 +84,13 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Threads of `group` that are reserved now, those of requests that wait in a worker's socket included.
+    #[must_use]
+    pub fn busy(&self, group: &Group) -> u32 {
+        let slots = group.first_slot..group.first_slot + group.slots;
+        slots.map(|slot| self.at.busy(slot).load(SeqCst)).fold(0, u32::saturating_add)
+    }
+
     fn try_take(&self, row: Row, group: &Group) -> Result<Reservation<'a>, Decision> {
         loop {
             let busy = (0..group.slots).map(|slot| self.at.busy(group.first_slot + slot).load(SeqCst));

@@ -67,29 +67,33 @@ pub fn gather(
     if announced.is_some_and(|length| length > IN_MEMORY as u64) {
         spool = Some((unix::files::unnamed(directory).map_err(GatherError::Spool)?, 0));
     }
-    loop {
-        match read(buffer, IN_MEMORY).map_err(GatherError::Client)? {
-            BodyRead::Data => {}
-            BodyRead::End => break,
-            // Only an answer to reads that do not wait.
-            BodyRead::WouldBlock => continue,
-        }
+    // `WouldBlock` is only an answer to reads that do not wait.
+    while read(buffer, IN_MEMORY).map_err(GatherError::Client)? != BodyRead::End {
         if spool.is_none() && buffer.len() > IN_MEMORY {
             spool = Some((unix::files::unnamed(directory).map_err(GatherError::Spool)?, 0));
         }
-        if let Some((file, length)) = &mut spool {
-            file.write_all(buffer).map_err(GatherError::Spool)?;
-            *length += buffer.len() as u64;
-            buffer.clear();
+        // Small pieces, such as chunks of some bytes, are put together before they are written.
+        if let Some(spool) = spool.as_mut().filter(|_| buffer.len() >= IN_MEMORY) {
+            store(buffer, spool)?;
         }
     }
-    let Some((file, length)) = spool else { return Ok(Gathered::InMemory) };
+    let Some(mut spool) = spool else { return Ok(Gathered::InMemory) };
+    store(buffer, &mut spool)?;
+    let (file, length) = spool;
     if length <= IN_MEMORY as u64 {
         // The client announced more than it sent: httpd has let that pass, and an empty file cannot be told from none.
         return reread(&file, buffer).map_err(GatherError::Spool);
     }
     let file = unix::files::read_only(&file).map_err(GatherError::Spool)?;
     Ok(Gathered::InFile(file, length))
+}
+
+/// Moves the buffer's content into the file.
+fn store(buffer: &mut Vec<u8>, (file, length): &mut (File, u64)) -> Result<(), GatherError> {
+    file.write_all(buffer).map_err(GatherError::Spool)?;
+    *length += buffer.len() as u64;
+    buffer.clear();
+    Ok(())
 }
 
 fn reread(mut file: &File, buffer: &mut Vec<u8>) -> io::Result<Gathered> {

@@ -1,6 +1,7 @@
 //! The httpd side of a request: its body, its response through brigades, its error log.
 
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use httpd::{Brigade, Level, Read, Request, Tail, Wait};
 use wire::LogLevel;
@@ -23,12 +24,14 @@ pub(super) struct Apache<'q, 'r> {
     brigade: Option<Brigade<'r>>,
     /// Headers that httpd would keep for its own page when the response fails before its first byte: they wait for that byte.
     held: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The response has begun: an interim one would stand in the middle of it.
+    begun: bool,
 }
 
 impl<'q, 'r> Apache<'q, 'r> {
     pub(super) fn new(request: &'q mut Request<'r>) -> Self {
         let body = httpd::Body::new(request);
-        Self { request, body, brigade: None, held: Vec::new() }
+        Self { request, body, brigade: None, held: Vec::new(), begun: false }
     }
 
     pub(super) fn request(&mut self) -> &mut Request<'r> {
@@ -46,7 +49,7 @@ impl<'q, 'r> Apache<'q, 'r> {
 impl Client for Apache<'_, '_> {
     fn read_body(&mut self, buffer: &mut Vec<u8>, limit: usize, wait: bool) -> Result<BodyRead, BodyError> {
         // httpd does so by itself before a read that waits; this one would find nothing for ever.
-        if !wait {
+        if !wait && !self.begun {
             self.request.send_continue();
         }
         let wait = if wait { Wait::Yes } else { Wait::No };
@@ -63,6 +66,10 @@ impl Client for Apache<'_, '_> {
 
     fn body_socket(&self) -> Option<BorrowedFd<'_>> {
         self.request.connection().socket()
+    }
+
+    fn patience(&self) -> Duration {
+        self.request.server().timeout()
     }
 
     fn head(&mut self, head: &CheckedHead<'_>) {
@@ -88,6 +95,7 @@ impl Client for Apache<'_, '_> {
     }
 
     fn send(&mut self, pieces: &mut dyn Iterator<Item = Piece<'_>>, then: Then) -> Result<(), Gone> {
+        self.begun = true;
         for (name, value) in self.held.drain(..) {
             self.request.err_headers_out().add(&name, &value);
         }

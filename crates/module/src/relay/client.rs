@@ -1,6 +1,7 @@
 //! What the relay asks of the httpd side of a request. `apache` answers with the real one; tests answer without httpd.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use wire::LogLevel;
 
@@ -49,8 +50,11 @@ pub trait Client {
     /// [`BodyError`]; the body is then over.
     fn read_body(&mut self, buffer: &mut Vec<u8>, limit: usize, wait: bool) -> Result<BodyRead, BodyError>;
 
-    /// What to poll for more of the body; `None` when only a blocking read can tell.
+    /// What to poll for more of the body; `None` when only another read can tell.
     fn body_socket(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Longest silence of the client while its body is waited for.
+    fn patience(&self) -> Duration;
 
     /// Takes status and headers. Nothing is sent before the first [`Client::send`].
     fn head(&mut self, head: &CheckedHead<'_>);

@@ -106,7 +106,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             if let Some(ended) = self.take_items()? {
                 return Ok(ended);
             }
-            let step = self.upload.step(socket, self.client, false)?;
+            let step = self.upload.step(socket, self.client)?;
             // The first look comes too early always: the worker has not even been woken.
             let due = !self.is_untouched();
             if (due && self.receive(socket)?) || step == Step::Moved || self.linger(socket)? {
@@ -338,26 +338,32 @@ impl<'a, C: Client> Exchange<'a, C> {
 
     /// Sleeps until the worker, or the client in the middle of an upload, has something.
     fn wait(&mut self, socket: BorrowedFd<'_>, step: Step) -> Result<(), Failure> {
-        let interest = if step == Step::WaitsForWorker { Interest::Both } else { Interest::Read };
-        let client = if step == Step::WaitsForClient { self.client.body_socket() } else { None };
-        let begin = self.inbox.is_mid_frame().then(Instant::now);
+        let begin = Instant::now();
+        let mid_frame = self.inbox.is_mid_frame();
         // A frame that has begun must be complete within the time that an idle worker has: it leaves in one piece.
         let patience = self.silence.saturating_sub(self.dribbled);
-        let ready = match client {
-            Some(client) => stream::wait([(socket, interest), (client, Interest::Read)], patience),
-            None if step == Step::WaitsForClient => {
-                // httpd knows no socket for one stream of HTTP/2: only a blocking read can tell.
-                return self.upload.step(socket, self.client, true).map(drop);
+        let ready = match (step, self.client.body_socket()) {
+            (Step::WaitsForClient, Some(client)) => {
+                let nap = self.upload.nap(true).min(patience);
+                stream::wait([(socket, Interest::Read), (client, Interest::Read)], nap)
             }
-            None => stream::wait([(socket, interest)], patience),
+            (Step::WaitsForClient, None) => {
+                let nap = self.upload.nap(false).min(patience);
+                stream::wait([(socket, Interest::Read)], nap)
+            }
+            (Step::WaitsForWorker, _) => stream::wait([(socket, Interest::Both)], patience),
+            _ => stream::wait([(socket, Interest::Read)], patience),
         };
-        self.dribbled += begin.map(|begin| begin.elapsed()).unwrap_or_default();
-        match ready {
-            Ok(true) => Ok(()),
-            Ok(false) if step == Step::WaitsForClient => Err(Failure::BodyTimeout),
-            Ok(false) => Err(Failure::Silent(self.silence)),
-            Err(error) => Err(Failure::Connection(error)),
+        let ready = ready.map_err(Failure::Connection)?;
+        let slept = begin.elapsed();
+        if mid_frame {
+            self.dribbled += slept;
         }
+        if step == Step::WaitsForClient && !(mid_frame && slept >= patience) {
+            // The worker is silent because it waits, too.
+            return self.upload.slept(slept, self.client.patience());
+        }
+        if ready { Ok(()) } else { Err(Failure::Silent(self.silence)) }
     }
 }
 

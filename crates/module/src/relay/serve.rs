@@ -75,8 +75,14 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
     let arriving = |failure| Broken { failure, stage: Stage::Arriving, worker: None };
     let has_body = Announced::is_announced(request);
     let length = announced_length(request);
-    // A client that waits for "100 Continue" is told to go on by the application's first read.
-    let streamed = has_body && (!plan.buffering || request.expecting_100());
+    let (streamed, reserved) = match way(request, plan).filter(|_| has_body) {
+        None => (false, None),
+        Some(Streaming::Always) => (true, None),
+        Some(Streaming::WhereRoom) => {
+            let reserved = reserve_with_room(plan, child.row).map_err(arriving)?;
+            (reserved.is_some(), reserved)
+        }
+    };
     let mut client = Apache::new(request);
     let gathered = if has_body && !streamed {
         gather(&mut client, length, child, &mut buffers.body).map_err(arriving)?
@@ -85,7 +91,8 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
         Gathered::InMemory
     };
     let body = match &gathered {
-        _ if streamed => Body::Stream(length),
+        // With a filter in between, the length that the client has announced is not the body's.
+        _ if streamed => Body::Stream(length.filter(|_| !client.request().has_content_input_filter())),
         Gathered::InMemory => Body::Inline(&buffers.body),
         Gathered::InFile(_, length) => Body::File(*length),
     };
@@ -104,7 +111,10 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
         head_only: client.request().header_only() && !client.request().has_content_filter(),
         silence: plan.group.definition.timeouts.socket,
     };
-    let reservation = reserve(plan, child.row).map_err(arriving)?;
+    let reservation = match reserved {
+        Some(reservation) => reservation,
+        None => reserve(plan, child.row).map_err(arriving)?,
+    };
     let slot = reservation.slot();
     let lane = child.pool.lane(plan.group, slot);
     deliver(&mut client, &mut buffers.inbox, &lane, &outgoing, || drop(reservation)).map_err(
@@ -122,13 +132,46 @@ fn ledger<'a>(plan: &RequestPlan<'a>) -> Ledger<'a> {
 
 fn reserve<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Reservation<'a>, Failure> {
     let definition = &plan.group.definition;
-    let limits = limits(definition);
-    let group = Group { first_slot: plan.group.first_slot, slots: plan.group.slots(), limits };
     let patience = definition.timeouts.queue.unwrap_or(definition.timeouts.socket);
-    ledger(plan).reserve(row, &group, patience).map_err(|refused| match refused {
+    ledger(plan).reserve(row, &group(plan), patience).map_err(|refused| match refused {
         Refused::QueueFull => Failure::QueueFull(definition.listen_backlog),
         Refused::TimedOut => Failure::QueueTimeout(patience),
     })
+}
+
+fn group(plan: &RequestPlan<'_>) -> Group {
+    let limits = limits(&plan.group.definition);
+    Group { first_slot: plan.group.first_slot, slots: plan.group.slots(), limits }
+}
+
+/// When a body goes to the worker as it comes, instead of being gathered first.
+enum Streaming {
+    /// `WSGIRequestBuffering Off`.
+    Always,
+    /// The client waits for "100 Continue": the application's first read tells it to go on, as long as that holds up nobody.
+    WhereRoom,
+}
+
+fn way(request: &Request<'_>, plan: &RequestPlan<'_>) -> Option<Streaming> {
+    match plan.buffering {
+        _ if plan.seekable_input => None,
+        false => Some(Streaming::Always),
+        true => request.expecting_100().then_some(Streaming::WhereRoom),
+    }
+}
+
+/// A thread for a request whose body will be streamed; none when that would keep more than half of the group's threads busy. A
+/// slow client holds a thread while its body is streamed, and every client can ask for that (`Expect`): so there is always
+/// another half that it cannot hold.
+fn reserve_with_room<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Option<Reservation<'a>>, Failure> {
+    let (ledger, group) = (ledger(plan), group(plan));
+    let half = u32::try_from(plan.group.capacity() / 2).unwrap_or(u32::MAX);
+    if ledger.busy(&group) >= half {
+        return Ok(None);
+    }
+    let reserved = reserve(plan, row)?;
+    // Others may have come at the same time: with this one counted, none goes too far.
+    Ok((ledger.busy(&group) <= half).then_some(reserved))
 }
 
 /// Where the requests wait that find no free thread; there may be `listen-backlog` of them.
@@ -177,6 +220,10 @@ fn conclude(request: &mut Request<'_>, plan: &RequestPlan<'_>, broken: &Broken) 
             let line = sentence(failure, *stage, &plan.script, &plan.group.definition.name, *worker);
             log.write(level, line.as_bytes());
         }
+    }
+    if matches!(failure, Failure::Spool { .. }) {
+        // The rest of the body is on its way, however long it is: the connection is closed instead of reading it.
+        request.connection().close_after_response();
     }
     match failure {
         Failure::Answered => return Answer::Answered,

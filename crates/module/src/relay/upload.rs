@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, IoSlice};
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use wire::{HEADER_LEN, Kind};
 
@@ -12,6 +13,10 @@ use crate::body::BodyRead;
 
 /// Bytes to read from the client at a time.
 const STEP: usize = 64 * 1024 - HEADER_LEN;
+/// Longest sleep while the client is waited for: mod_reqtimeout ends a body that comes too slowly when it is read, not before.
+const NAP: Duration = Duration::from_secs(1);
+/// First and longest sleep where there is no socket to wake us: one stream of HTTP/2.
+const BLIND_NAPS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// How far the body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +54,15 @@ pub struct Upload {
     read: Vec<u8>,
     frames: Vec<u8>,
     sent: usize,
+    /// Silence of the client so far.
+    silent: Duration,
 }
 
 impl Upload {
     /// `streamed`: the request frame said that the body comes later.
     #[must_use]
     pub fn new(streamed: bool) -> Self {
-        Self { streamed, state: State::Resting, read: Vec::new(), frames: Vec::new(), sent: 0 }
+        Self { streamed, state: State::Resting, read: Vec::new(), frames: Vec::new(), sent: 0, silent: Duration::ZERO }
     }
 
     /// The worker has asked for the body.
@@ -69,16 +76,28 @@ impl Upload {
         !self.streamed || self.state == State::Complete
     }
 
-    /// Moves what can be moved. With `wait`, waits for the client.
+    /// How long to sleep before the client is asked again; `woken` when its socket ends the sleep.
+    #[must_use]
+    pub fn nap(&self, woken: bool) -> Duration {
+        let (first, longest) = BLIND_NAPS;
+        // Grows with the silence: a client that sends is asked often, one that does not costs little.
+        if woken { NAP } else { self.silent.clamp(first, longest) }
+    }
+
+    /// Takes note of a sleep in which the client may have been silent.
+    ///
+    /// # Errors
+    /// [`Failure::BodyTimeout`] once it was so for `patience`.
+    pub fn slept(&mut self, time: Duration, patience: Duration) -> Result<(), Failure> {
+        self.silent += time;
+        if self.silent < patience { Ok(()) } else { Err(Failure::BodyTimeout) }
+    }
+
+    /// Moves what can be moved without waiting.
     ///
     /// # Errors
     /// What happened at the client's end, or an error of the connection other than the worker's refusal to read.
-    pub fn step(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        client: &mut impl Client,
-        wait: bool,
-    ) -> Result<Step, Failure> {
+    pub fn step(&mut self, socket: BorrowedFd<'_>, client: &mut impl Client) -> Result<Step, Failure> {
         if !matches!(self.state, State::Running | State::Closing) {
             return Ok(Step::Idle);
         }
@@ -86,8 +105,9 @@ impl Upload {
             self.frames.clear();
             self.sent = 0;
             self.read.clear();
-            match client.read_body(&mut self.read, STEP, wait)? {
+            match client.read_body(&mut self.read, STEP, false)? {
                 BodyRead::Data => {
+                    self.silent = Duration::ZERO;
                     for (header, piece) in wire::response::data_frames(Kind::Body, &self.read) {
                         self.frames.extend_from_slice(&header);
                         self.frames.extend_from_slice(piece);

@@ -37,6 +37,7 @@ struct Recorder {
     upload: Vec<u8>,
     uploaded: usize,
     upload_socket: Option<UnixStream>,
+    patience: Option<Duration>,
     gone: bool,
     files: u32,
     /// Told after each flush.
@@ -66,6 +67,10 @@ impl Client for Recorder {
 
     fn body_socket(&self) -> Option<BorrowedFd<'_>> {
         self.upload_socket.as_ref().map(AsFd::as_fd)
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience.unwrap_or(SILENCE)
     }
 
     fn head(&mut self, head: &CheckedHead<'_>) {
