@@ -63,6 +63,10 @@ pub struct Request<'a> {
     pub script_reloading: bool,
     /// `wsgi.url_scheme` is https.
     pub https: bool,
+    /// Length of the request's body when all of it is there: reading it waits for nobody.
+    pub body_length: Option<u64>,
+    /// `wsgi.input` has `seek` and `tell`, provided that `body_length` is known.
+    pub seekable_input: bool,
     /// When Apache got the request (`mod_wsgi.request_start`), seconds since the epoch.
     pub request_start: f64,
     /// When it began to wait for a worker (`mod_wsgi.queue_start`).

@@ -18,6 +18,10 @@ pub trait Exchange: Send {
     /// body. Once an error was returned, this is not called again for this request.
     fn read_body(&mut self, buf: &mut [u8]) -> Result<usize, BodyError>;
 
+    /// Goes on with the body at `position`, which may be behind its end. Called only for a body that is there as a whole
+    /// ([`Request::body_length`](crate::Request::body_length)).
+    fn seek_body(&mut self, position: u64);
+
     /// Status line and headers. Kept by the implementor until the first `data`, `file` or end, so that they travel
     /// together.
     fn head(&mut self, head: &ResponseHead);

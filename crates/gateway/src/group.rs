@@ -16,6 +16,7 @@ use crate::start_response::{self, Adapter};
 
 // CPython keeps pointers into the descriptions of its classes.
 static INPUT: LazyLock<ClassDef<Input>> = LazyLock::new(input::class);
+static SEEKABLE_INPUT: LazyLock<ClassDef<Input>> = LazyLock::new(input::seekable_class);
 static ADAPTER: LazyLock<ClassDef<Adapter>> = LazyLock::new(start_response::class);
 static LOG: LazyLock<ClassDef<Log>> = LazyLock::new(log::class);
 
@@ -38,6 +39,7 @@ pub(crate) struct InPython {
     pub(crate) request_timeout: Stored,
     pub(crate) active_requests: Stored,
     pub(crate) input: Class<Input>,
+    pub(crate) seekable_input: Class<Input>,
     pub(crate) adapter: Class<Adapter>,
     pub(crate) log: Class<Log>,
     make_text: Stored,
@@ -117,6 +119,7 @@ impl Group {
             request_timeout: get(b"RequestTimeout")?.store(),
             active_requests: get(b"active_requests")?.store(),
             input: INPUT.create(py)?,
+            seekable_input: SEEKABLE_INPUT.create(py)?,
             adapter: ADAPTER.create(py)?,
             make_text: get(b"_text")?.store(),
             finish: get(b"_finish")?.store(),

@@ -208,7 +208,9 @@ fn call<'py>(
     *active.data.lock() = Some(Arc::new(data.store()));
     let adapter = python.adapter.instance(py, Adapter { active: Arc::clone(active) })?;
     let start_response = adapter.attr_by(&python.keys.start_response.get(py))?;
-    let input = python.input.instance(py, Input::new(Arc::clone(active)))?;
+    let seekable = request.seekable_input && request.body_length.is_some();
+    let class = if seekable { &python.seekable_input } else { &python.input };
+    let input = class.instance(py, Input::new(Arc::clone(active), request.body_length))?;
     environ.dict_set(&python.keys.input.get(py), &input)?;
     let (errors, log) = cache.errors(py, active)?;
     environ.dict_set(&python.keys.errors.get(py), &errors)?;

@@ -240,6 +240,18 @@ impl<'py> Object<'py> {
         }
     }
 
+    /// The value of an `int`, or of what can stand for one (`__index__`); TypeError for anything else, OverflowError when it does
+    /// not fit.
+    pub fn as_index(&self) -> Result<'py, i64> {
+        // SAFETY: live; the exception class is a static of libpython.
+        let value = unsafe { ffi::PyNumber_AsSsize_t(self.as_ptr(), ffi::PyExc_OverflowError) };
+        // SAFETY: attached.
+        if value == -1 && unsafe { !ffi::PyErr_Occurred().is_null() } {
+            return Err(Error::fetch(self.py));
+        }
+        Ok(value as i64)
+    }
+
     /// Truth; an exception in `__bool__` counts as false.
     pub fn is_true(&self) -> bool {
         // SAFETY: live.

@@ -135,6 +135,10 @@ impl Exchange for Reply {
         self.upload.read(buf, &self.link, &mut self.order, self.silence)
     }
 
+    fn seek_body(&mut self, position: u64) {
+        self.upload.seek(position);
+    }
+
     fn head(&mut self, head: &ResponseHead) {
         if self.phase != Phase::Before {
             return;

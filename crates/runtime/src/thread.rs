@@ -191,6 +191,7 @@ impl RequestThread<'_> {
             // `take` lets no file body through without its file.
             (Body::File(_), None) => return None,
         };
+        let body_length = upload.length();
         let buffers = std::mem::take(&mut self.buffers);
         let mut reply = Reply::new(link, taken.order, upload, self.shared.silence, buffers);
         let _running = self.shared.pool.begin();
@@ -203,6 +204,8 @@ impl RequestThread<'_> {
             application_group: group,
             script_reloading: false,
             https: request.flags.https,
+            body_length,
+            seekable_input: request.flags.seekable_input,
             request_start: seconds(request.request_start),
             queue_start: seconds(request.queue_start),
             daemon_start: now(),

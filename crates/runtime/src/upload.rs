@@ -10,10 +10,13 @@ use wire::{FrameHeader, HEADER_LEN, Kind, RequestOrder, frame};
 
 use crate::link::{Link, LinkError, after};
 
+/// How much longer than its client the child may be silent.
+const SLACK: Duration = Duration::from_secs(2);
+
 /// Where the next bytes of a body come from.
 #[derive(Debug)]
 pub enum Upload {
-    /// From the request frame: bytes, and how many of them were read.
+    /// From the request frame: bytes, and the position of the next one.
     Inline(Vec<u8>, usize),
     /// From a file: next and end position.
     File(OwnedFd, u64, u64),
@@ -22,6 +25,24 @@ pub enum Upload {
 }
 
 impl Upload {
+    /// Length of the body in bytes when all of it is here.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Inline(bytes, _) => Some(bytes.len() as u64),
+            Self::File(_, _, end) => Some(*end),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// Goes on at `position`, where all of the body is here.
+    pub fn seek(&mut self, position: u64) {
+        match self {
+            Self::Inline(_, at) => *at = usize::try_from(position).unwrap_or(usize::MAX),
+            Self::File(_, at, _) => *at = position,
+            Self::Stream(_) => {}
+        }
+    }
+
     /// Fills the front of `buf`; 0 at the end of the body.
     pub fn read(
         &mut self,
@@ -150,7 +171,10 @@ impl Stream {
             }
             self.pending.drain(..self.at.min(self.pending.len()));
             self.at = 0;
-            let deadline = *self.frame_deadline.get_or_insert_with(|| after(silence));
+            // Between two frames the child waits for its client, as long as this: it is the one to tell the client that this
+            // was too long, so it gets the time to do so.
+            let slack = if self.pending.is_empty() { SLACK } else { Duration::ZERO };
+            let deadline = *self.frame_deadline.get_or_insert_with(|| after(silence.saturating_add(slack)));
             let mut piece = [0; 4096];
             let count = receive(link, &mut piece, deadline)?;
             self.pending.extend_from_slice(piece.get(..count).unwrap_or_default());

@@ -46,6 +46,8 @@ pub type Event = (&'static str, String, Vec<u8>);
 
 pub struct Memory {
     body: Vec<Vec<u8>>,
+    /// For seeking.
+    whole: Vec<u8>,
     body_error: Option<BodyError>,
     /// Number of blocks after which the client is gone.
     writes_left: Option<usize>,
@@ -62,6 +64,7 @@ impl Memory {
         };
         Self {
             body: job.body.iter().rev().cloned().collect(),
+            whole: job.body.concat(),
             body_error: option("body_error").map(|why| match why.as_str() {
                 "closed" => BodyError::Closed,
                 _ => BodyError::Failed(why),
@@ -107,6 +110,11 @@ impl Exchange for Memory {
             self.body.push(block.split_off(count));
         }
         Ok(count)
+    }
+
+    fn seek_body(&mut self, position: u64) {
+        let rest = self.whole.get(usize::try_from(position).unwrap_or(usize::MAX)..);
+        self.body = rest.map(|rest| vec![rest.to_vec()]).unwrap_or_default();
     }
 
     fn head(&mut self, head: &ResponseHead) {

@@ -60,13 +60,16 @@ fn work(worker: &mut WorkerThread, jobs: &Receiver<(Job, Sender<Done>)>) {
         for _ in 0..job.times {
             let mut memory = Memory::new(&job);
             let mut environ = job.environ.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+            let has = |option: &[u8]| job.options.iter().any(|(key, _)| key == option);
             let request = Request {
                 environ: &mut environ,
                 script: job.script.as_bytes(),
                 callable: &job.callable,
                 application_group: &job.group,
-                script_reloading: job.options.iter().any(|(key, _)| key == b"reloading"),
-                https: job.options.iter().any(|(key, _)| key == b"https"),
+                script_reloading: has(b"reloading"),
+                https: has(b"https"),
+                body_length: has(b"gathered").then(|| job.body.iter().map(|block| block.len() as u64).sum()),
+                seekable_input: has(b"seekable"),
                 request_start: 1.0,
                 queue_start: 2.0,
                 daemon_start: 3.0,

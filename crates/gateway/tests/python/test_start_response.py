@@ -208,7 +208,7 @@ def test_objects_that_outlive_the_request_refuse():
         "read() called on wsgi.input after request completed",
         "readline() called on wsgi.input after request completed",
         "readlines() called on wsgi.input after request completed",
-        "next() called on wsgi.input after request completed",
+        "iteration of wsgi.input attempted after request completed",
         "close() called on wsgi.input after request completed",
         "write() called on wsgi.errors after request completed",
     ], r.text

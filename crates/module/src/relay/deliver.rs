@@ -119,7 +119,7 @@ fn conclude<C: Client>(
         Ok(Ended::Response) => exchange.finish().map(|()| Ended::Response),
         Ok(status) => Ok(status),
         Err(failure) => {
-            if exchange.has_sent() && !matches!(failure, Failure::ClientGone) {
+            if exchange.has_sent() && !matches!(failure, Failure::ClientGone | Failure::BodyGone) {
                 exchange.break_off();
             }
             Err(failure)

@@ -342,15 +342,12 @@ impl<'a, C: Client> Exchange<'a, C> {
         let mid_frame = self.inbox.is_mid_frame();
         // A frame that has begun must be complete within the time that an idle worker has: it leaves in one piece.
         let patience = self.silence.saturating_sub(self.dribbled);
+        let nap = self.upload.nap(self.client.body_socket().is_some()).min(patience);
         let ready = match (step, self.client.body_socket()) {
             (Step::WaitsForClient, Some(client)) => {
-                let nap = self.upload.nap(true).min(patience);
                 stream::wait([(socket, Interest::Read), (client, Interest::Read)], nap)
             }
-            (Step::WaitsForClient, None) => {
-                let nap = self.upload.nap(false).min(patience);
-                stream::wait([(socket, Interest::Read)], nap)
-            }
+            (Step::WaitsForClient, None) => stream::wait([(socket, Interest::Read)], nap),
             (Step::WaitsForWorker, _) => stream::wait([(socket, Interest::Both)], patience),
             _ => stream::wait([(socket, Interest::Read)], patience),
         };
@@ -361,7 +358,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         }
         if step == Step::WaitsForClient && !(mid_frame && slept >= patience) {
             // The worker is silent because it waits, too.
-            return self.upload.slept(slept, self.client.patience());
+            return self.upload.slept(slept, self.client.patience().min(self.silence));
         }
         if ready { Ok(()) } else { Err(Failure::Silent(self.silence)) }
     }

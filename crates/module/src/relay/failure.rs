@@ -45,6 +45,9 @@ pub enum Failure {
     /// The client went away.
     #[error("the client closed the connection")]
     ClientGone,
+    /// The client went away while it sent the body.
+    #[error("the client closed the connection before all of the request body had come")]
+    BodyGone,
     /// The client stopped sending the body.
     #[error("the client sent nothing more of the request body in time")]
     BodyTimeout,
@@ -152,7 +155,7 @@ impl From<BodyError> for Failure {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Timeout => Self::BodyTimeout,
-            BodyError::Gone => Self::ClientGone,
+            BodyError::Gone => Self::BodyGone,
             BodyError::Refused(413) => Self::BodyTooLarge,
             BodyError::Refused(status) => Self::BodyUnreadable(status),
             BodyError::Answered => Self::Answered,
@@ -178,6 +181,7 @@ impl Failure {
         let us = |status, level, code, advice| make(Owner::Us, status, Some(level), code, advice);
         match self {
             Self::ClientGone | Self::Answered => make(Owner::Client, 400, None, "", ""),
+            Self::BodyGone => client(400, "WSGI1350"),
             Self::BodyTimeout => client(408, "WSGI1101"),
             Self::BodyTooLarge => client(413, "WSGI1102"),
             Self::BodyUnreadable(status) => client(*status, "WSGI1103"),

@@ -228,7 +228,7 @@ fn conclude(request: &mut Request<'_>, plan: &RequestPlan<'_>, broken: &Broken) 
     match failure {
         Failure::Answered => return Answer::Answered,
         // The access log keeps the status that the application gave, if it gave one.
-        Failure::ClientGone if matches!(stage, Stage::Answering(_)) => return Answer::Ok,
+        Failure::ClientGone | Failure::BodyGone if matches!(stage, Stage::Answering(_)) => return Answer::Ok,
         _ => {}
     }
     if matches!(stage, Stage::Answering(_)) {

@@ -62,7 +62,14 @@ impl Upload {
     /// `streamed`: the request frame said that the body comes later.
     #[must_use]
     pub fn new(streamed: bool) -> Self {
-        Self { streamed, state: State::Resting, read: Vec::new(), frames: Vec::new(), sent: 0, silent: Duration::ZERO }
+        Self {
+            streamed,
+            state: State::Resting,
+            read: Vec::new(),
+            frames: Vec::new(),
+            sent: 0,
+            silent: Duration::ZERO,
+        }
     }
 
     /// The worker has asked for the body.

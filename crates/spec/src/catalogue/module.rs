@@ -88,4 +88,11 @@ pub(super) const TABLE: &[Entry] = &[
         why: "The supervisor refused it; the line has the reason.",
         action: "Correct the reason and run `apachectl graceful`.",
     },
+    Entry {
+        code: 1350,
+        level: Info,
+        happened: "The client closed its connection while it sent the request body.",
+        why: "Somebody stopped an upload, or lost the network.",
+        action: "Nothing. An application that was reading the body gets an OSError; it needs no log of its own for that.",
+    },
 ];
