@@ -783,6 +783,7 @@ pub const AP_REQ_ACCEPT_PATH_INFO: i32 = 0;
 pub const AP_REQ_REJECT_PATH_INFO: i32 = 1;
 pub const AP_REQ_DEFAULT_PATH_INFO: i32 = 2;
 pub const OR_FILEINFO: i32 = 4;
+pub const OR_AUTHCFG: i32 = 8;
 pub const ACCESS_CONF: i32 = 64;
 pub const RSRC_CONF: i32 = 128;
 pub const GLOBAL_ONLY: i32 = 95;

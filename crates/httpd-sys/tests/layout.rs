@@ -72,7 +72,7 @@ fn structures() -> Vec<Fact> {
             flags }
         whole command_rec { name, func, cmd_data, req_override, args_how, errmsg }
         part cmd_parms { info, pool, temp_pool, server, path, cmd, directive }
-        part ap_directive_t { filename, line_num }
+        part ap_directive_t { directive, args, next, first_child, filename, line_num }
         part process_rec { pool, pconf }
         part server_rec { process, next, error_fname, error_log, log, module_config, defn_name, defn_line_number,
             is_virtual, port, server_admin, server_hostname, timeout, keep_alive_timeout }
@@ -112,7 +112,7 @@ fn numbers() -> Vec<Fact> {
         APR_OC_REASON_DEATH APR_OC_REASON_LOST APR_OC_REASON_RESTART
         APLOG_EMERG APLOG_ALERT APLOG_CRIT APLOG_ERR APLOG_WARNING APLOG_NOTICE APLOG_INFO APLOG_DEBUG APLOG_TRACE1
         APLOG_TRACE8 APLOG_STARTUP APLOG_NO_MODULE
-        OR_FILEINFO ACCESS_CONF RSRC_CONF GLOBAL_ONLY OPT_EXECCGI ENABLE_SENDFILE_OFF
+        OR_FILEINFO OR_AUTHCFG ACCESS_CONF RSRC_CONF GLOBAL_ONLY OPT_EXECCGI ENABLE_SENDFILE_OFF
         RAW_ARGS TAKE1 FLAG NO_ARGS
         AP_REQ_ACCEPT_PATH_INFO AP_REQ_REJECT_PATH_INFO AP_REG_EXTENDED
         AP_MPMQ_NOT_SUPPORTED AP_MPMQ_IS_THREADED AP_MPMQ_MAX_THREADS AP_MPMQ_MAX_DAEMONS AP_MPMQ_MPM_STATE

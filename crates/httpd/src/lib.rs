@@ -30,7 +30,7 @@ mod text;
 pub use brigade::{Brigade, PassError, Tail};
 pub use config::Config;
 pub use connection::{Address, Connection};
-pub use directive::{Allowed, Call, Directive, Outcome, Scope};
+pub use directive::{Allowed, Call, Directive, Line, Outcome, Scope};
 #[doc(hidden)]
 pub use directive::{CommandRecords, commands};
 pub use hook::{Answer, Child, ChildStatus, Hooks, Order, Parent, Position};

@@ -4,7 +4,7 @@
 mod call;
 mod scope;
 
-pub use scope::Scope;
+pub use scope::{Line, Scope};
 
 use crate::module::{Commands, Module};
 use httpd_sys as sys;
@@ -25,6 +25,8 @@ pub enum Allowed {
     ServersAndSections,
     /// As `ServersAndSections`, and in `.htaccess` where `AllowOverride FileInfo` holds.
     FileInfo,
+    /// In `<Directory>`, `<Location>` and `<Files>`, and in `.htaccess` where `AllowOverride AuthConfig` holds.
+    AuthConfig,
 }
 
 impl Allowed {
@@ -33,6 +35,7 @@ impl Allowed {
             Allowed::MainServer | Allowed::Servers => sys::RSRC_CONF,
             Allowed::ServersAndSections => sys::RSRC_CONF | sys::ACCESS_CONF,
             Allowed::FileInfo => sys::OR_FILEINFO,
+            Allowed::AuthConfig => sys::OR_AUTHCFG,
         }
     }
 }

@@ -18,6 +18,19 @@ pub struct Scope<'s, M: Module> {
     of: PhantomData<M>,
 }
 
+/// A line inside a section, as it stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'s> {
+    /// The directive's name, as spelled in the file.
+    pub name: &'s [u8],
+    /// The rest of the line.
+    pub arguments: &'s [u8],
+    /// The file.
+    pub file: &'s [u8],
+    /// Its number in the file.
+    pub number: u32,
+}
+
 impl<'s, M: Module> Scope<'s, M> {
     /// # Safety
     /// Both pointers are what httpd called a directive of `M` with; they and what they lead to live for `'s`.
@@ -44,6 +57,33 @@ impl<'s, M: Module> Scope<'s, M> {
                 None => (&[], 0),
             }
         }
+    }
+
+    /// Whether the directive stands in an `.htaccess` file, and is read for a request.
+    pub fn in_htaccess(&self) -> bool {
+        // SAFETY: httpd sets both pools for the call. For `.htaccess` files they are the request's (httpd:
+        // ap_check_cmd_context).
+        unsafe { (*self.parms).pool == (*self.parms).temp_pool }
+    }
+
+    /// The directives inside the section that this directive opens, in their order, not read by anybody yet.
+    pub fn children(&self) -> Vec<Line<'s>> {
+        let mut lines = Vec::new();
+        // SAFETY: httpd's tree of directives and its texts live as long as the configuration; `directive` is set for the
+        // call.
+        unsafe {
+            let mut child = (*self.parms).directive.as_ref().and_then(|section| section.first_child.as_ref());
+            while let Some(directive) = child {
+                lines.push(Line {
+                    name: text::bytes(directive.directive).unwrap_or_default(),
+                    arguments: text::bytes(directive.args).unwrap_or_default(),
+                    file: text::bytes(directive.filename).unwrap_or_default(),
+                    number: u32::try_from(directive.line_num).unwrap_or(0),
+                });
+                child = directive.next.as_ref();
+            }
+        }
+        lines
     }
 
     /// The pool that lives as long as what is being configured.
