@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::interpreter::PythonSettings;
+
 /// The account that a worker runs as, looked up in the user database by the httpd parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -91,6 +93,15 @@ impl Allowed {
     }
 }
 
+/// A script that workers load when they start, before requests come.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Preload {
+    /// Absolute path of the script.
+    pub script: PathBuf,
+    /// The interpreter to load it in; empty is the main one.
+    pub application_group: String,
+}
+
 /// A process group, ready to be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessGroup {
@@ -144,6 +155,11 @@ pub struct ProcessGroup {
     pub timers: Timers,
     /// What the worker may load: targets of aliases that can lead to this group.
     pub roots: Vec<Root>,
+    /// What workers load when they start, in this order, each once: `WSGIImportScript`, and scripts of aliases that have both
+    /// groups fixed. A script that fails is logged, and the next one follows.
+    pub preload: Vec<Preload>,
+    /// How Python is set up.
+    pub python_settings: PythonSettings,
 }
 
 /// Everything the supervisor has to know.

@@ -7,7 +7,9 @@ pub mod control;
 pub mod directives;
 pub mod group;
 pub mod installed;
+pub mod interpreter;
 pub mod options;
 pub mod worker;
 
-pub use group::{Account, Allowed, Definitions, ProcessGroup, Root, Timeouts, Timers};
+pub use group::{Account, Allowed, Definitions, Preload, ProcessGroup, Root, Timeouts, Timers};
+pub use interpreter::PythonSettings;

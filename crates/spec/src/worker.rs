@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Root, Timers};
+use crate::{Account, Preload, PythonSettings, Root, Timers};
 
 /// Descriptor numbers in a new worker. 0 is `/dev/null`; 1 and 2 are the log pipe.
 pub mod descriptor {
@@ -46,6 +46,10 @@ pub struct WorkerConfig {
     pub display_name: String,
     /// What may be loaded.
     pub roots: Vec<Root>,
+    /// What to load before the worker says that it is ready; see [`crate::ProcessGroup::preload`].
+    pub preload: Vec<Preload>,
+    /// How Python is set up. What Python must know when it starts, the supervisor has passed on its command line.
+    pub python_settings: PythonSettings,
     /// Time to finish requests after SIGTERM before the process ends itself.
     pub shutdown_timeout: Duration,
     /// Time to finish requests after a drain command.

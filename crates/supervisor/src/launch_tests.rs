@@ -41,6 +41,8 @@ fn group() -> ProcessGroup {
             queue: None,
         },
         roots: vec![],
+        preload: vec![],
+        python_settings: Default::default(),
     }
 }
 

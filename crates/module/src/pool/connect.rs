@@ -97,6 +97,8 @@ pub(super) mod tests {
             timeouts,
             timers: Timers::default(),
             roots: Vec::new(),
+            preload: Vec::new(),
+            python_settings: Default::default(),
         };
         GroupHandle {
             definition,

@@ -121,6 +121,8 @@ impl Wish {
             home: None,
             display_name: "(wsgi:tests)".to_owned(),
             roots: self.roots.map_or_else(|| vec![root(site)], |roots| roots(site)),
+            preload: Vec::new(),
+            python_settings: Default::default(),
             shutdown_timeout: self.shutdown,
             graceful_timeout: self.graceful,
             timers: self.timers.clone(),

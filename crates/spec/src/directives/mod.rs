@@ -1,7 +1,19 @@
 //! The one table of directives: name, arguments, place, default, meaning, and what mod_wsgi does otherwise. The module's directives
 //! and the reference page come from it; what each does with its arguments is the module's part.
 
+mod daemon;
+mod mapping;
+mod other;
+mod python;
+mod request;
+
 use std::ffi::CStr;
+
+pub use daemon::*;
+pub use mapping::*;
+pub use other::*;
+pub use python::*;
+pub use request::*;
 
 /// One directive.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +30,21 @@ pub struct DirectiveRow {
     pub help: &'static CStr,
     /// What mod_wsgi 6 does otherwise; empty when nothing.
     pub difference: &'static str,
+    /// Whether it does anything.
+    pub effect: Effect,
+}
+
+/// Whether a directive does anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It does what its help says.
+    Works,
+    /// It is read for compatibility; why it has no effect, for a line in the log.
+    None(&'static str),
+    /// It is about telemetry, which this version does not send.
+    Telemetry,
+    /// mod_wsgi has it no more; what to do instead.
+    Removed(&'static str),
 }
 
 /// Where a directive may stand.
@@ -31,6 +58,10 @@ pub enum Context {
     Sections,
     /// As `Sections`, and in `.htaccess` where `AllowOverride FileInfo` holds.
     FileInfo,
+    /// In sections of directories, locations and files, and in `.htaccess` where `AllowOverride AuthConfig` holds.
+    AuthConfig,
+    /// As `MainServer`, and in `<WSGIInterpreterOptions>`.
+    Interpreters,
 }
 
 impl Context {
@@ -42,147 +73,81 @@ impl Context {
             Self::Servers => "server config, virtual host",
             Self::Sections => "server config, virtual host, directory",
             Self::FileInfo => "server config, virtual host, directory, .htaccess (AllowOverride FileInfo)",
+            Self::AuthConfig => "directory, .htaccess (AllowOverride AuthConfig)",
+            Self::Interpreters => "server config, <WSGIInterpreterOptions>",
         }
     }
 }
 
-/// The words that stand for groups, as they are written.
-const GROUP: &str = "NAME | %{GLOBAL} | %{SERVER} | %{HOST} | %{RESOURCE} | %{ENV:NAME}";
-const CHECKED: &str = "an unknown %{...} is refused when the configuration is read";
-
-/// `WSGIScriptAlias`.
-pub const SCRIPT_ALIAS: DirectiveRow = DirectiveRow {
-    name: c"WSGIScriptAlias",
-    syntax: "URL-PATH FILE|DIRECTORY [process-group=NAME] [application-group=NAME] [callable-object=NAME] [pass-authorization=On|Off]",
-    context: Context::Servers,
-    default: "none",
-    help: c"URL-PATH and the absolute path of a WSGI script or of a directory of them, then options",
-    difference: "",
-};
-
-/// `WSGIScriptAliasMatch`.
-pub const SCRIPT_ALIAS_MATCH: DirectiveRow = DirectiveRow {
-    name: c"WSGIScriptAliasMatch",
-    syntax: "REGEX FILE|DIRECTORY [process-group=NAME] [application-group=NAME] [callable-object=NAME] [pass-authorization=On|Off]",
-    context: Context::Servers,
-    default: "none",
-    help: c"a regular expression for URL paths and the path of a WSGI script, with $1 and the like, then options",
-    difference: "",
-};
-
-/// `WSGIDaemonProcess`.
-pub const DAEMON_PROCESS: DirectiveRow = DirectiveRow {
-    name: c"WSGIDaemonProcess",
-    syntax: "NAME [option=value ...]",
-    context: Context::Servers,
-    default: "none",
-    help: c"a name for a group of worker processes, then options such as user=NAME processes=N threads=N python-home=DIR",
-    difference: "each group has a Python of its own, and nothing of the web server's environment",
-};
-
-/// `WSGISocketPrefix`.
-pub const SOCKET_PREFIX: DirectiveRow = DirectiveRow {
-    name: c"WSGISocketPrefix",
-    syntax: "PATH",
-    context: Context::MainServer,
-    default: "`wsgi` below DefaultRuntimeDir",
-    help: c"the path in front of the name of the directory for the workers' sockets",
-    difference: "the sockets lie in one directory for each start of the web server, `PATH.PID`",
-};
-
-/// `WSGIPythonHome`.
-pub const PYTHON_HOME: DirectiveRow = DirectiveRow {
-    name: c"WSGIPythonHome",
-    syntax: "DIRECTORY",
-    context: Context::MainServer,
-    default: "the machine's own, /usr/local/bin/python3, else /usr/bin/python3",
-    help: c"a virtual environment or Python installation for groups without python= and python-home=",
-    difference: "a directory without a Python is refused when the configuration is checked, instead of being told in the log",
-};
-
-/// `WSGIRestrictEmbedded`.
-pub const RESTRICT_EMBEDDED: DirectiveRow = DirectiveRow {
-    name: c"WSGIRestrictEmbedded",
-    syntax: "On | Off",
-    context: Context::MainServer,
-    default: "Off",
-    help: c"On refuses to run applications inside the web server's own processes",
-    difference: "there is no embedded mode in this version: requests without a process group are refused with Off too",
-};
-
-/// `WSGIProcessGroup`.
-pub const PROCESS_GROUP: DirectiveRow = DirectiveRow {
-    name: c"WSGIProcessGroup",
-    syntax: GROUP,
-    context: Context::Sections,
-    default: "%{GLOBAL}, the web server itself",
-    help: c"the process group that serves requests: a name, %{GLOBAL}, %{SERVER}, %{HOST}, %{RESOURCE} or %{ENV:NAME}",
-    difference: CHECKED,
-};
-
-/// `WSGIApplicationGroup`.
-pub const APPLICATION_GROUP: DirectiveRow = DirectiveRow {
-    name: c"WSGIApplicationGroup",
-    syntax: GROUP,
-    context: Context::Sections,
-    default: "%{RESOURCE}",
-    help:
-        c"the interpreter in the process: a name, %{GLOBAL}, %{SERVER}, %{HOST}, %{RESOURCE} or %{ENV:NAME}",
-    difference: CHECKED,
-};
-
-/// `WSGICallableObject`.
-pub const CALLABLE_OBJECT: DirectiveRow = DirectiveRow {
-    name: c"WSGICallableObject",
-    syntax: "NAME | %{ENV:NAME}",
-    context: Context::FileInfo,
-    default: "application",
-    help: c"the name of the application in the WSGI script, or %{ENV:NAME}",
-    difference: "what can be no name is refused when the configuration is read",
-};
-
-/// `WSGIPassAuthorization`.
-pub const PASS_AUTHORIZATION: DirectiveRow = DirectiveRow {
-    name: c"WSGIPassAuthorization",
-    syntax: "On | Off",
-    context: Context::FileInfo,
-    default: "Off",
-    help: c"On passes the Authorization header to the application",
-    difference: "",
-};
-
-/// `WSGIChunkedRequest`.
-pub const CHUNKED_REQUEST: DirectiveRow = DirectiveRow {
-    name: c"WSGIChunkedRequest",
-    syntax: "On | Off",
-    context: Context::FileInfo,
-    default: "Off",
-    help: c"On accepts request bodies without a Content-Length",
-    difference: "",
-};
-
-/// `WSGIRequestBuffering`.
-pub const REQUEST_BUFFERING: DirectiveRow = DirectiveRow {
-    name: c"WSGIRequestBuffering",
-    syntax: "On | Off",
-    context: Context::FileInfo,
-    default: "On",
-    help: c"Off hands a request to a worker before its body has arrived",
-    difference: "ours; mod_wsgi always hands over at once, so a slow client holds a thread",
-};
+const ON_OFF: &str = "On | Off";
 
 /// All directives, by subject.
 pub const TABLE: &[DirectiveRow] = &[
     SCRIPT_ALIAS,
     SCRIPT_ALIAS_MATCH,
-    DAEMON_PROCESS,
-    SOCKET_PREFIX,
-    PYTHON_HOME,
-    RESTRICT_EMBEDDED,
+    HANDLER_SCRIPT,
+    IMPORT_SCRIPT,
     PROCESS_GROUP,
     APPLICATION_GROUP,
     CALLABLE_OBJECT,
+    RESTRICT_PROCESS,
+    DAEMON_PROCESS,
+    SOCKET_PREFIX,
+    SOCKET_ROTATION,
+    ACCEPT_MUTEX,
+    PYTHON_HOME,
+    RESTRICT_EMBEDDED,
+    PYTHON_OPTIMIZE,
+    PYTHON_WARNINGS,
+    DONT_WRITE_BYTECODE,
+    PYTHON_HASH_SEED,
+    PYTHON_PATH,
+    PYTHON_EGGS,
+    SWITCH_INTERVAL,
+    DESTROY_INTERPRETER,
+    PER_INTERPRETER_GIL,
+    FREE_THREADING,
+    INTERPRETER_OPTIONS,
+    RESTRICT_STDIN,
+    RESTRICT_STDOUT,
+    RESTRICT_SIGNAL,
+    CASE_SENSITIVITY,
     PASS_AUTHORIZATION,
+    SCRIPT_RELOADING,
+    ERROR_OVERRIDE,
     CHUNKED_REQUEST,
     REQUEST_BUFFERING,
+    SEEKABLE_INPUT,
+    MAP_HEAD_TO_GET,
+    IGNORE_ACTIVITY,
+    TRUSTED_PROXY_HEADERS,
+    TRUSTED_PROXIES,
+    ENABLE_SENDFILE,
+    LOCATION_REDIRECT,
+    PASS_APACHE_REQUEST,
+    VERBOSE_DEBUGGING,
+    GROUP_AUTHORITATIVE,
+    SERVER_METRICS,
+    TELEMETRY_SERVICE,
+    SLOW_REQUESTS,
+    TELEMETRY_OPTIONS,
+    LAZY_INITIALIZATION,
+    NEW_RELIC_CONFIG_FILE,
+    NEW_RELIC_ENVIRONMENT,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_complete_and_names_are_given_once() {
+        for row in TABLE {
+            let (name, help) = (row.name.to_str().unwrap(), row.help.to_str().unwrap());
+            assert_eq!(TABLE.iter().filter(|other| other.name == row.name).count(), 1, "{name}");
+            assert!(name.trim_start_matches('<').starts_with("WSGI"), "{name}");
+            assert!(!row.syntax.is_empty() && !row.default.is_empty() && !help.is_empty(), "{name}");
+            assert!(!help.ends_with('.') && !row.difference.ends_with('.'), "{name}: no full stop");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::OptionError;
 use super::table::{self, State};
@@ -40,6 +41,7 @@ pub struct Draft {
     pub(super) queue: Option<Timeout>,
     pub(super) shutdown: Option<Timeout>,
     pub(super) graceful: Option<Timeout>,
+    pub(super) switch_interval: Option<Duration>,
     pub(super) priority: Option<i32>,
     pub(super) stack_size: Option<u64>,
     pub(super) memory_limit: Option<Option<u64>>,

@@ -12,7 +12,7 @@ pub mod words;
 pub use draft::Draft;
 pub use error::{OptionError, ResolveError};
 pub use python::{Executables, PythonChoice};
-pub use resolve::{Accounts, MAX_GROUPS, ServerFacts, User};
+pub use resolve::{Accounts, Code, MAX_GROUPS, ServerFacts, User};
 pub use table::{OptionRow, State, TABLE, row};
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use super::draft::Draft;
 use super::error::ResolveError;
 use super::python::{Executables, PythonChoice};
 use super::value::{Backlog, Identity, Processes, Threads, Timeout, Umask};
-use crate::{Account, ProcessGroup, Root, Timeouts};
+use crate::interpreter::PythonDirectives;
+use crate::{Account, Preload, ProcessGroup, Root, Timeouts};
 
 /// `NGROUPS_MAX` of Linux: setgroups(2) refuses more.
 pub const MAX_GROUPS: usize = 65536;
@@ -53,12 +54,23 @@ pub struct ServerFacts {
     pub timeout: Duration,
     /// `WSGIPythonHome`.
     pub python_home: Option<PathBuf>,
+    /// The other directives about Python.
+    pub python: PythonDirectives,
     /// `ServerName` of the virtual host that declares the group; empty for the main server.
     pub server: String,
 }
 
+/// The code that the configuration has for a process group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Code {
+    /// The targets of the aliases that lead to it, and what else it may load.
+    pub roots: Vec<Root>,
+    /// What it loads at its start.
+    pub preload: Vec<Preload>,
+}
+
 impl Draft {
-    /// The process group that the line means on this machine. `roots` are the targets of the aliases that lead to it.
+    /// The process group that the line means on this machine.
     ///
     /// # Errors
     /// The first thing that is missing or not allowed here.
@@ -67,7 +79,7 @@ impl Draft {
         facts: &ServerFacts,
         accounts: &dyn Accounts,
         files: &dyn Executables,
-        roots: Vec<Root>,
+        code: Code,
     ) -> Result<ProcessGroup, ResolveError> {
         let account = if facts.root { Some(self.account(facts, accounts)?) } else { None };
         let title = format!("(wsgi:{})", self.name);
@@ -96,7 +108,9 @@ impl Draft {
             new_privileges: self.new_privileges.unwrap_or(false),
             timeouts: self.timeouts(facts.timeout),
             timers: self.timers.clone(),
-            roots,
+            roots: code.roots,
+            preload: code.preload,
+            python_settings: facts.python.resolve(&self.name, self.switch_interval),
         })
     }
 

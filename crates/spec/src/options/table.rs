@@ -250,6 +250,14 @@ pub const TABLE: &[OptionRow] = &[
         |d, v| put(&mut d.graceful, Timeout::parse(v)),
     ),
     works(
+        "switch-interval",
+        "a number of seconds with decimals, from 0.000001 to 3600",
+        "Python's",
+        "how long a thread may keep the GIL when others want it, as sys.setswitchinterval",
+        STRICT,
+        |d, v| put(&mut d.switch_interval, crate::interpreter::values::switch_interval(v)),
+    ),
+    works(
         "cpu-priority",
         "a whole number from -20 to 19",
         "the web server's",
@@ -282,7 +290,6 @@ pub const TABLE: &[OptionRow] = &[
         |d, v| put(&mut d.virtual_memory_limit, value::limit(v)),
     ),
     not_yet("chroot", "an absolute path", "none", "root directory of the workers"),
-    not_yet("switch-interval", "seconds, with decimals", "Python's", "sys.setswitchinterval of the workers"),
     works(
         "maximum-requests",
         "a whole number, 0 for no limit",

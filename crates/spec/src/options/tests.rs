@@ -5,6 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::interpreter::PythonDirectives;
 
 struct Machine;
 
@@ -52,6 +53,7 @@ fn server() -> ServerFacts {
         gid: 33,
         timeout: std::time::Duration::from_secs(60),
         python_home: None,
+        python: PythonDirectives::default(),
         server: String::new(),
     }
 }
@@ -59,7 +61,7 @@ fn server() -> ServerFacts {
 fn resolve(line: &str) -> Result<crate::ProcessGroup, String> {
     let draft = Draft::parse(line).map_err(|error| error.to_string())?;
     let files = Files(&["/usr/bin/python3"]);
-    draft.resolve(&server(), &Machine, &files, Vec::new()).map_err(|error| error.to_string())
+    draft.resolve(&server(), &Machine, &files, Code::default()).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn an_unprivileged_server_keeps_its_identity() {
     let draft = Draft::parse("a user=nobody-there group=x socket-user=y").unwrap();
     assert!(draft.names_account());
     let facts = ServerFacts { root: false, uid: 1000, gid: 1000, ..server() };
-    let group = draft.resolve(&facts, &Machine, &Files(&["/usr/bin/python3"]), Vec::new()).unwrap();
+    let group = draft.resolve(&facts, &Machine, &Files(&["/usr/bin/python3"]), Code::default()).unwrap();
     assert_eq!((group.account, group.socket_uid), (None, 1000));
 }
 
@@ -148,7 +150,7 @@ fn an_unprivileged_server_keeps_its_identity() {
 fn python_is_chosen_in_the_documented_order() {
     let choose = |line: &str, home: Option<&str>, files| {
         let facts = ServerFacts { python_home: home.map(Into::into), ..server() };
-        let group = Draft::parse(line).unwrap().resolve(&facts, &Machine, &Files(files), Vec::new());
+        let group = Draft::parse(line).unwrap().resolve(&facts, &Machine, &Files(files), Code::default());
         group.map(|group| group.python.display().to_string())
     };
     assert_eq!(choose("a python=/p", Some("/h"), &[]).unwrap(), "/p");

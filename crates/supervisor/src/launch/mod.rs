@@ -169,6 +169,8 @@ fn worker_config(group: &ProcessGroup, facts: &Facts) -> WorkerConfig {
         home: group.home.clone(),
         display_name: group.display_name.clone(),
         roots: group.roots.clone(),
+        preload: group.preload.clone(),
+        python_settings: group.python_settings.clone(),
         shutdown_timeout: group.timeouts.shutdown,
         graceful_timeout: group.timeouts.graceful,
         timers: group.timers.clone(),

@@ -123,6 +123,8 @@ pub fn group(name: &str, python: &Path) -> ProcessGroup {
             queue: None,
         },
         roots: vec![],
+        preload: vec![],
+        python_settings: Default::default(),
     }
 }
 
