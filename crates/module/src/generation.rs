@@ -17,6 +17,8 @@ pub struct Generation {
     pub groups: Groups,
     /// `WSGIRestrictEmbedded`.
     pub restrict_embedded: bool,
+    /// `WSGICaseSensitivity`.
+    pub case_sensitive: bool,
     /// What the supervisor was told; kept for its successor.
     pub definitions: Definitions,
     /// Where the supervisor's program is.

@@ -100,12 +100,13 @@ fn plan<'g>(
 ) -> Result<RequestPlan<'g>, Refusal> {
     let (uri, info) = (request.uri().unwrap_or_default(), request.path_info().unwrap_or_default());
     let script_name = path::script_name(uri, info);
+    let folded = (!generation.case_sensitive).then(|| script_name.to_ascii_lowercase());
     let now = |name: &[u8]| variables::now(request, name);
     let facts = Facts {
         server_name: request.server().hostname().unwrap_or_default(),
         host: request.hostname(),
         port: request.server_port(),
-        script_name: &script_name,
+        script_name: folded.as_deref().unwrap_or(&script_name),
         variable: &now,
     };
     let name = settings.process_group(&facts);
@@ -116,6 +117,13 @@ fn plan<'g>(
             let (variable, group) = (variable.escape_ascii().to_string(), name.escape_ascii().to_string());
             return Err(Refusal::UnsettledGroup { variable, group });
         }
+    }
+    if !settings.permits_group(&name) {
+        let group = name.escape_ascii();
+        return Err(Refusal::Restricted(match name.is_empty() {
+            true => "%{GLOBAL}, the web server itself".to_owned(),
+            false => format!("process group {group}"),
+        }));
     }
     if name.is_empty() {
         return Err(if generation.restrict_embedded {

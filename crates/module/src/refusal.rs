@@ -76,6 +76,12 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
+    /// Not in `WSGIRestrictProcess`.
+    #[error(
+        "WSGI0149: WSGIRestrictProcess does not list {0}, which this request is for: add it there, or send the request to a \
+         process group that it lists with WSGIProcessGroup or process-group="
+    )]
+    Restricted(String),
     /// No process group, and `WSGIRestrictEmbedded On`.
     #[error(
         "WSGI0143: no process group is configured for this request, and WSGIRestrictEmbedded On forbids to run it in the web \
@@ -130,7 +136,8 @@ impl Refusal {
             Self::Chunked => 411,
             Self::ContentLength(_) => 400,
             Self::TooLarge { .. } => 413,
-            Self::EmbeddedForbidden
+            Self::Restricted(_)
+            | Self::EmbeddedForbidden
             | Self::Embedded
             | Self::UnknownGroup(_)
             | Self::ForeignGroup { .. }

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 /// Why `config` is not refused with all of `words`, if that is so.
-fn badly_refused(setup: Setup, config: &str, words: &[&str]) -> Option<String> {
+pub fn badly_refused(setup: Setup, config: &str, words: &[&str]) -> Option<String> {
     let check = setup.config(config).check();
     let lacks: Vec<_> = words.iter().filter(|word| !check.text.contains(**word)).collect();
     let why = if check.good {

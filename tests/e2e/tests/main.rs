@@ -7,6 +7,7 @@ use kit::{Account, Apache, Kind, Setup, users};
 mod admission;
 mod configuration;
 mod descriptors;
+mod directives;
 mod django;
 mod handshake;
 mod hostile;

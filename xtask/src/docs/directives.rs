@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use spec::directives;
+use spec::directives::{self, Effect};
 use spec::options::{self, OptionRow, State};
 
 /// The page, below the checkout.
@@ -16,6 +16,15 @@ Written by `cargo xtask docs` from the tables that the module reads configuratio
 [documentation of httpd](https://httpd.apache.org/docs/2.4/mod/directive-dict.html). mod_wsgi is that of
 [modwsgi.readthedocs.io](https://modwsgi.readthedocs.io/en/latest/configuration.html), version 6; what is not said to differ is as
 described there.
+";
+
+const GONE: &str = "
+## Gone
+
+Directives of earlier releases of mod_wsgi. They are refused with a sentence that says what to do instead.
+
+| directive | instead |
+|---|---|
 ";
 
 const OPTIONS: &str = "
@@ -41,16 +50,30 @@ Options of earlier releases of mod_wsgi. The refusal says what to write instead.
 pub fn page() -> Result<String> {
     let mut text = HEAD.to_owned();
     for row in directives::TABLE {
+        if let Effect::Removed(_) = row.effect {
+            continue;
+        }
         let name = row.name.to_str()?;
-        writeln!(text, "\n## {name}\n\n{}.\n", capital(&escaped(row.help.to_str()?)))?;
+        writeln!(text, "\n## {}\n\n{}.\n", heading(row.name)?, capital(&escaped(row.help.to_str()?)))?;
         writeln!(text, "- Syntax: `{name} {}`", row.syntax)?;
         writeln!(text, "- Default: {}", escaped(row.default))?;
-        writeln!(text, "- Context: {}", row.context.describe())?;
+        writeln!(text, "- Context: {}", escaped(row.context.describe()))?;
+        match row.effect {
+            Effect::None(why) => writeln!(text, "- No effect here: {}", escaped(why))?,
+            Effect::Telemetry => writeln!(text, "- No effect here: telemetry is not sent by this version")?,
+            Effect::Works | Effect::Removed(_) => {}
+        }
         if !row.difference.is_empty() {
             writeln!(text, "- Unlike mod_wsgi: {}", escaped(row.difference))?;
         }
         if row.name == directives::DAEMON_PROCESS.name {
             writeln!(text, "- Options: [below](#options-of-wsgidaemonprocess)")?;
+        }
+    }
+    text.push_str(GONE);
+    for row in directives::TABLE {
+        if let Effect::Removed(instead) = row.effect {
+            writeln!(text, "| `{}` | {} |", row.name.to_str()?, escaped(instead))?;
         }
     }
     text.push_str(OPTIONS);
@@ -87,6 +110,12 @@ fn table(
     Ok(())
 }
 
+/// The directive's name as a heading; a section's has its closing bracket.
+fn heading(name: &std::ffi::CStr) -> Result<String> {
+    let name = name.to_str()?;
+    Ok(name.strip_prefix('<').map_or_else(|| name.to_owned(), |section| escaped(&format!("<{section}>"))))
+}
+
 /// Text for Markdown, where bars end cells and angle brackets begin tags.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
@@ -105,7 +134,10 @@ mod tests {
     fn every_directive_and_option_is_on_the_page() {
         let page = page().unwrap();
         for row in directives::TABLE {
-            assert!(page.contains(&format!("\n## {}\n", row.name.to_str().unwrap())), "{:?}", row.name);
+            let name = row.name.to_str().unwrap();
+            let (heading, gone) = (heading(row.name).unwrap(), matches!(row.effect, Effect::Removed(_)));
+            let place = if gone { format!("\n| `{name}` |") } else { format!("\n## {heading}\n") };
+            assert!(page.contains(&place), "{name}");
         }
         for row in options::TABLE {
             assert!(page.contains(&format!("\n| `{}` | ", row.name)), "{}", row.name);

@@ -5,6 +5,7 @@
 //! httpd from starting.
 
 mod accounts;
+mod code;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -12,13 +13,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use httpd::{Level, Parent, RunMode};
-use spec::Root;
 use spec::options::ServerFacts;
 
-use crate::config::{Declared, ServerConfig};
+use crate::config::{Declared, Remark, ServerConfig};
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
-use crate::routing::leads::{self, Names, ServerLeads};
+use crate::routing::leads::{self, ServerLeads};
 use accounts::{Databases, FileSystem};
 
 /// What the configuration means on this machine.
@@ -32,6 +32,8 @@ pub struct Resolution {
     pub doubts: Vec<String>,
     /// Sentences worth knowing.
     pub notices: Vec<String>,
+    /// What directives have left to say.
+    pub remarks: BTreeSet<Remark>,
 }
 
 /// Whether this process can become somebody else.
@@ -53,8 +55,8 @@ pub fn children_uid() -> u32 {
 pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
     let mut resolution = resolve(parent);
     if httpd::run_mode() == RunMode::ConfigTest {
-        let notices = std::mem::take(&mut resolution.notices);
-        notices.iter().for_each(|notice| httpd::startup_notice(notice));
+        resolution.notices.iter().for_each(|notice| httpd::startup_notice(notice));
+        resolution.remarks.iter().for_each(|remark| httpd::startup_notice(&remark.to_string()));
         let doubts = std::mem::take(&mut resolution.doubts);
         resolution.mistakes.extend(doubts);
         if resolution.mistakes.is_empty() && !resolution.groups.is_empty() {
@@ -71,6 +73,7 @@ pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
 pub fn resolve(parent: &Parent<'_>) -> Resolution {
     let main = parent.server().config::<Wsgi>();
     let leads: Vec<ServerLeads> = parent.servers().map(|server| server.config::<Wsgi>().leads()).collect();
+    let imports = code::Imports::of(parent);
     let mut resolution = Resolution::default();
     let mut ignored = Vec::new();
     for server in parent.servers() {
@@ -84,9 +87,12 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
             if !facts.root && declared.draft.names_account() {
                 ignored.push(declared.draft.name.clone());
             }
-            resolution.add(declared, &facts, &leads);
+            resolution.add(declared, &facts, &leads, &imports);
         }
+        resolution.remarks.append(&mut config.remarks());
     }
+    resolution.look_at_sections(main);
+    resolution.mistakes.extend(imports.mistakes(&resolution.groups));
     resolution.notices.extend(account_notice(&ignored));
     resolution.doubts.extend(main.global.python_home.as_deref().and_then(home_doubt));
     resolution.look_at_aliases(main, &leads);
@@ -106,6 +112,7 @@ fn facts(server: &httpd::Server<'_>, main: &ServerConfig) -> ServerFacts {
         timeout: server.timeout(),
         python_home: main.global.python_home.clone(),
         server: String::from_utf8_lossy(name).into_owned(),
+        python: main.global.python.clone(),
     }
 }
 
@@ -138,21 +145,16 @@ fn listed(declared: &BTreeSet<&[u8]>) -> String {
 }
 
 impl Resolution {
-    fn add(&mut self, declared: &Declared, facts: &ServerFacts, servers: &[ServerLeads]) {
+    fn add(
+        &mut self,
+        declared: &Declared,
+        facts: &ServerFacts,
+        servers: &[ServerLeads],
+        imports: &code::Imports,
+    ) {
         let destination = leads::destination(servers, declared.draft.name.as_bytes());
-        let mut roots = Vec::with_capacity(destination.roots.len());
-        for (path, Names { callable, application_group }) in destination.roots {
-            match String::from_utf8(path) {
-                Ok(path) => roots.push(Root { path: PathBuf::from(path), callable, application_group }),
-                Err(error) => {
-                    let path = error.as_bytes().escape_ascii().to_string();
-                    self.mistakes.push(format!(
-                        "WSGIScriptAlias: the path {path} is not UTF-8: name the script through a link that is"
-                    ));
-                }
-            }
-        }
-        match declared.draft.resolve(facts, &Databases, &FileSystem, roots) {
+        let code = code::of(&declared.draft.name, destination.roots, servers, imports, &mut self.mistakes);
+        match declared.draft.resolve(facts, &Databases, &FileSystem, code) {
             Ok(definition) => {
                 self.groups.push(Resolved { definition, sole_application: destination.sole });
             }
@@ -173,18 +175,42 @@ impl Resolution {
                 ));
             }
         }
-        for alias in leads::without_group(servers) {
-            let alias = alias.escape_ascii();
+        for directive in leads::without_group(servers) {
             self.notices.push(format!(
-                "WSGI1305: WSGIScriptAlias {alias} leads to no process group, and this version of mod_wsgi-rs does not run \
+                "WSGI1305: {directive} leads to no process group, and this version of mod_wsgi-rs does not run \
                  applications in the web server itself: its requests are answered 500; add WSGIProcessGroup NAME or \
                  process-group=NAME"
             ));
         }
     }
 
+    /// Sections about interpreters that are about none, or about more than they say.
+    fn look_at_sections(&mut self, main: &ServerConfig) {
+        let python = &main.global.python;
+        let names: Vec<&str> = main.global.names.iter().map(|(name, _)| name.as_str()).collect();
+        for section in &python.sections {
+            match section.selector.process_group.as_deref() {
+                None => {}
+                Some("") => self.remarks.extend([Remark::EmbeddedSection(section.place.clone())]),
+                Some(name) if names.contains(&name) => {}
+                Some(name) => self.remarks.extend([Remark::SectionOfNobody(name.to_owned())]),
+            }
+        }
+        // Without a process group, a section is held against any.
+        let names = if names.is_empty() { vec![""] } else { names };
+        let misplaced: BTreeSet<String> = names
+            .iter()
+            .flat_map(|name| python.misplaced_intervals(name))
+            .map(|misplaced| misplaced.to_string())
+            .collect();
+        self.mistakes.extend(misplaced);
+    }
+
     /// Writes what a start should say.
     pub fn log(&self, parent: &Parent<'_>) {
+        for remark in &self.remarks {
+            parent.log().write(remark.level(), remark.to_string().as_bytes());
+        }
         self.notices.iter().for_each(|text| parent.log().write(Level::Notice, text.as_bytes()));
         self.doubts.iter().for_each(|text| parent.log().write(Level::Error, text.as_bytes()));
     }

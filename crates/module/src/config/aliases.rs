@@ -51,7 +51,9 @@ impl Alias {
         let several = (pattern && self.target.iter().any(|byte| matches!(byte, b'$' | b'&')))
             || self.target.ends_with(b"/")
             || path.is_dir();
+        let name = if pattern { "WSGIScriptAliasMatch" } else { "WSGIScriptAlias" };
         Lead {
+            directive: format!("{name} {}", self.written.escape_ascii()),
             location: self.written.clone(),
             pattern,
             target: self.target.clone(),

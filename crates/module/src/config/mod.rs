@@ -1,19 +1,24 @@
 //! What the directives leave behind: values per server and per section, their defaults and merge rules. No parsing and no lookups.
 
 mod aliases;
+mod handlers;
+mod remarks;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use spec::interpreter::PythonDirectives;
 use spec::options::Draft;
 
 pub use aliases::{Alias, Location};
+pub use handlers::{HandlerScript, Handlers};
+pub use remarks::Remark;
 
 use crate::generation::Generation;
 use crate::routing::Settings;
 use crate::routing::expand::Template;
-use crate::routing::leads::{Section, ServerLeads};
+use crate::routing::leads::{self, Lead, Section, ServerLeads};
 
 /// A `WSGIDaemonProcess` line and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,47 @@ pub struct Declared {
     pub line: u32,
 }
 
+/// A `WSGIImportScript` and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Absolute path of the script.
+    pub script: String,
+    /// The process group; empty for the web server itself.
+    pub process_group: String,
+    /// The application group; empty for the main interpreter.
+    pub application_group: String,
+    /// File and line of the directive.
+    pub place: String,
+}
+
+/// What directives in sections leave behind for the server. Sections see their server read-only, hence a lock around it.
+#[derive(Debug, Clone, Default)]
+struct Noted {
+    /// `WSGIProcessGroup` and `WSGIApplicationGroup`.
+    sections: Vec<Section>,
+    /// `WSGIHandlerScript`.
+    handlers: Vec<Lead>,
+    /// Lines for the log, of the server level, too.
+    remarks: BTreeSet<Remark>,
+    /// Sections with `WSGITrustedProxyHeaders`.
+    believing: BTreeSet<Vec<u8>>,
+    /// Sections with `WSGITrustedProxies`.
+    choosing: BTreeSet<Vec<u8>>,
+}
+
+impl Noted {
+    /// What is noted for a virtual host and for the main server that it stands on.
+    fn over(self, base: Self) -> Self {
+        Self {
+            sections: [self.sections, base.sections].concat(),
+            handlers: [self.handlers, base.handlers].concat(),
+            remarks: self.remarks.into_iter().chain(base.remarks).collect(),
+            believing: self.believing.into_iter().chain(base.believing).collect(),
+            choosing: self.choosing.into_iter().chain(base.choosing).collect(),
+        }
+    }
+}
+
 /// Values of the main server or a virtual host.
 #[derive(Debug, Default)]
 pub struct ServerConfig {
@@ -35,8 +81,11 @@ pub struct ServerConfig {
     pub settings: Settings,
     /// Groups declared right here; what a virtual host declares is not inherited.
     pub declared: Vec<Declared>,
-    /// `WSGIProcessGroup` and `WSGIApplicationGroup` in sections of this server. Behind a lock because a section sees its server read-only.
-    sections: Mutex<Vec<Section>>,
+    /// Scripts to load at the start that are named right here.
+    pub imports: Vec<Import>,
+    /// `WSGIHandlerScript` at server level.
+    pub handlers: Handlers,
+    noted: Mutex<Noted>,
     /// What only the main server has.
     pub global: Global,
     /// See [`ServerConfig::group_variables`].
@@ -52,6 +101,8 @@ pub struct Global {
     pub socket_prefix: Option<PathBuf>,
     /// `WSGIPythonHome`, absolute.
     pub python_home: Option<PathBuf>,
+    /// Python in the workers.
+    pub python: PythonDirectives,
     /// `WSGIRestrictEmbedded`.
     pub restrict_embedded: Option<bool>,
     /// The name of every group and where it was declared, to find duplicates.
@@ -61,17 +112,62 @@ pub struct Global {
 impl ServerConfig {
     /// Notes a `WSGIProcessGroup` or `WSGIApplicationGroup` in a section.
     pub fn add_section(&self, section: Section) {
-        self.sections.lock().unwrap_or_else(PoisonError::into_inner).push(section);
+        self.note(|noted| noted.sections.push(section));
+    }
+
+    /// Notes a `WSGIHandlerScript` in a section.
+    pub fn add_handler(&self, lead: Lead) {
+        self.note(|noted| noted.handlers.push(lead));
+    }
+
+    /// Notes a line for the log.
+    pub fn remark(&self, remark: Remark) {
+        self.note(|noted| noted.remarks.extend([remark]));
+    }
+
+    /// Notes that a section has `WSGITrustedProxyHeaders`.
+    pub fn add_believing(&self, section: &[u8]) {
+        self.note(|noted| noted.believing.extend([section.to_vec()]));
+    }
+
+    /// Notes that a section has `WSGITrustedProxies`.
+    pub fn add_choosing(&self, section: &[u8]) {
+        self.note(|noted| noted.choosing.extend([section.to_vec()]));
+    }
+
+    /// What is worth a line in the log. Ask when the configuration is complete.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeSet<Remark> {
+        let Noted { mut remarks, believing, choosing, .. } = self.noted();
+        if self.settings.proxies.is_none() {
+            if self.settings.proxy_headers.is_some() {
+                remarks.insert(Remark::EverybodyTrusted("outside of all sections".to_owned()));
+            }
+            let open = believing.iter().filter(|section| {
+                // A section further out or further in may have them: then somebody has thought of it.
+                !choosing.iter().any(|other| leads::related(section, other))
+            });
+            let sentence = |section: &Vec<u8>| format!("in the section {}", section.escape_ascii());
+            remarks.extend(open.map(|section| Remark::EverybodyTrusted(sentence(section))));
+        }
+        remarks
     }
 
     /// The server for the analysis of where aliases lead.
     #[must_use]
     pub fn leads(&self) -> ServerLeads {
+        let noted = self.noted();
         ServerLeads {
-            leads: self.aliases.iter().map(|alias| alias.lead()).collect(),
+            leads: self
+                .aliases
+                .iter()
+                .map(|alias| alias.lead())
+                .chain(self.handlers.iter().map(|(name, script)| script.lead(name)))
+                .chain(noted.handlers)
+                .collect(),
             group: self.settings.process_group.clone(),
             application_group: self.settings.application_group.clone(),
-            sections: self.sections(),
+            sections: noted.sections,
         }
     }
 
@@ -90,16 +186,24 @@ impl ServerConfig {
     #[must_use]
     pub fn group_variables(&self) -> &BTreeSet<Vec<u8>> {
         self.group_variables.get_or_init(|| {
-            let sections = self.sections();
+            let noted = self.noted();
             let aliases = self.aliases.iter().filter_map(|alias| alias.settings.process_group.as_ref());
-            let in_sections = sections.iter().filter_map(|section| section.group.as_ref());
-            let all = aliases.chain(&self.settings.process_group).chain(in_sections);
-            all.filter_map(Template::variable).map(<[u8]>::to_vec).collect()
+            let in_sections = noted.sections.iter().filter_map(|section| section.group.as_ref());
+            let in_handlers = noted.handlers.iter().filter_map(|lead| lead.group.as_ref());
+            let all = aliases.chain(&self.settings.process_group).chain(in_sections).chain(in_handlers);
+            all.filter_map(Template::variable)
+                .chain(self.handlers.group_variables())
+                .map(<[u8]>::to_vec)
+                .collect()
         })
     }
 
-    fn sections(&self) -> Vec<Section> {
-        self.sections.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn note(&self, store: impl FnOnce(&mut Noted)) {
+        store(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn noted(&self) -> Noted {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -114,7 +218,9 @@ impl httpd::Config for ServerConfig {
             aliases: over.aliases.iter().chain(&base.aliases).cloned().collect(),
             settings: over.settings.over(&base.settings),
             declared: over.declared.clone(),
-            sections: Mutex::new([over.sections(), base.sections()].concat()),
+            imports: over.imports.clone(),
+            handlers: over.handlers.over(&base.handlers),
+            noted: Mutex::new(over.noted().over(base.noted())),
             global: Global::default(),
             group_variables: OnceLock::new(),
             generation: OnceLock::new(),
@@ -127,6 +233,8 @@ impl httpd::Config for ServerConfig {
 pub struct DirConfig {
     /// Directives in it.
     pub settings: Settings,
+    /// `WSGIHandlerScript` in it.
+    pub handlers: Handlers,
 }
 
 impl httpd::Config for DirConfig {
@@ -135,6 +243,6 @@ impl httpd::Config for DirConfig {
     }
 
     fn merge(base: &Self, over: &Self) -> Self {
-        Self { settings: over.settings.over(&base.settings) }
+        Self { settings: over.settings.over(&base.settings), handlers: over.handlers.over(&base.handlers) }
     }
 }

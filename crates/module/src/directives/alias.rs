@@ -1,4 +1,4 @@
-//! `WSGIScriptAlias` and `WSGIScriptAliasMatch`, with their options.
+//! `WSGIScriptAlias` and `WSGIScriptAliasMatch`, and the options of scripts.
 
 use std::sync::Arc;
 
@@ -6,11 +6,17 @@ use httpd::{Outcome, Regex, Scope};
 use spec::options::OptionError;
 use spec::options::words::Words;
 
-use super::{ALIAS_OPTIONS, shown};
+use super::shown;
 use crate::config::{Alias, Location};
 use crate::hooks::Wsgi;
 use crate::routing::Settings;
 use crate::routing::expand::{Callable, Template};
+
+/// The options of an alias.
+pub(super) const ALIAS: [&str; 4] =
+    ["process-group", "application-group", "callable-object", "pass-authorization"];
+/// The options of a handler script, whose callable has a fixed name.
+pub(super) const HANDLER: [&str; 3] = ["process-group", "application-group", "pass-authorization"];
 
 /// An alias as written; the expression of a pattern is not compiled yet.
 struct Written {
@@ -61,25 +67,33 @@ fn read(name: &str, line: &[u8]) -> Result<Written, String> {
             "{name} {path}: \"{target}\" is not an absolute path: write it from the root, /..."
         ));
     }
-    let settings = options(&mut words).map_err(|reason| format!("{name} {path}: {reason}"))?;
+    let settings = options(&mut words, &ALIAS).map_err(|reason| format!("{name} {path}: {reason}"))?;
     Ok(Written { location, target, settings })
 }
 
-fn options(words: &mut Words<'_>) -> Result<Settings, String> {
+/// Reads the options of a script, of which `known` are allowed.
+pub(super) fn options(words: &mut Words<'_>, known: &[&str]) -> Result<Settings, String> {
     let mut settings = Settings::default();
-    let sentence = |error| match error {
-        OptionError::NotAnOption(word) => {
-            format!(
-                "\"{word}\" is not an option: options are {ALIAS_OPTIONS}, without spaces around the \"=\""
-            )
-        }
-        error => error.to_string(),
-    };
-    while let Some((option, value)) = words.option().map_err(sentence)? {
-        set(&mut settings, option, &value)
-            .map_err(|reason| format!("{}=\"{}\" {reason}", shown(option), shown(&value)))?;
+    while let Some((option, value)) = words.option().map_err(|error| not_an_option(error, known))? {
+        let outcome = if known.iter().any(|name| name.as_bytes() == option) {
+            set(&mut settings, option, &value)
+        } else {
+            Err(format!("is not an option here: options are {}", known.join("=, ") + "="))
+        };
+        outcome.map_err(|reason| format!("{}=\"{}\" {reason}", shown(option), shown(&value)))?;
     }
     Ok(settings)
+}
+
+/// The sentence about a word that is no option.
+pub(super) fn not_an_option(error: OptionError, known: &[&str]) -> String {
+    match error {
+        OptionError::NotAnOption(word) => format!(
+            "\"{word}\" is not an option: options are {}, without spaces around the \"=\"",
+            known.join("=, ") + "="
+        ),
+        error => error.to_string(),
+    }
 }
 
 fn set(settings: &mut Settings, option: &[u8], value: &[u8]) -> Result<(), String> {
@@ -94,11 +108,10 @@ fn set(settings: &mut Settings, option: &[u8], value: &[u8]) -> Result<(), Strin
             })?;
             settings.callable = Some(callable);
         }
-        b"pass-authorization" => {
+        _ => {
             let flag = std::str::from_utf8(value).ok().and_then(|text| spec::options::value::flag(text).ok());
             settings.pass_authorization = Some(flag.ok_or("is neither On nor Off: write On or Off")?);
         }
-        _ => return Err(format!("is not an option of an alias: options are {ALIAS_OPTIONS}")),
     }
     Ok(())
 }
@@ -137,7 +150,7 @@ mod tests {
             ("/ /a process-group=%{WHAT}", "write a name"),
             ("/ /a callable-object=%{ENV:X}", "nothing is expanded"),
             ("/ /a pass-authorization=1", "write On or Off"),
-            ("/ /a threads=5", "not an option of an alias"),
+            ("/ /a threads=5", "not an option here"),
         ] {
             let error = line(text).map(|_| ()).unwrap_err();
             assert!(error.starts_with("WSGIScriptAlias") && error.contains(part), "{text}: {error}");

@@ -31,7 +31,7 @@ pub(super) fn restrict_embedded(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcom
 }
 
 /// The path, made absolute with `ServerRoot`.
-fn absolute(scope: &Scope<'_, Wsgi>, word: &[u8]) -> Result<PathBuf, String> {
+pub(super) fn absolute(scope: &Scope<'_, Wsgi>, word: &[u8]) -> Result<PathBuf, String> {
     let path = if word.is_empty() { None } else { scope.server_root_relative(word) };
     let text = path.and_then(|path| String::from_utf8(path).ok());
     text.map(PathBuf::from).ok_or_else(|| {

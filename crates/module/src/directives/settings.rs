@@ -4,9 +4,9 @@ use httpd::{Outcome, Scope};
 
 use super::shown;
 use crate::hooks::Wsgi;
-use crate::routing::Settings;
 use crate::routing::expand::{Callable, Template};
 use crate::routing::leads::Section;
+use crate::routing::{HeadAsGet, Settings};
 
 pub(super) fn process_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
     let group = template(scope.name(), word)?;
@@ -37,16 +37,40 @@ pub(super) fn callable_object(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outco
     put(scope, |settings| settings.callable = Some(callable))
 }
 
-pub(super) fn pass_authorization(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
-    put(scope, |settings| settings.pass_authorization = Some(on))
+/// The functions of directives that are On or Off for requests.
+macro_rules! flags {
+    ($($name:ident => $field:ident;)+) => {$(
+        pub(super) fn $name(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
+            put(scope, |settings| settings.$field = Some(on))
+        }
+    )+};
 }
 
-pub(super) fn chunked_request(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
-    put(scope, |settings| settings.chunked_request = Some(on))
+flags! {
+    pass_authorization => pass_authorization;
+    script_reloading => script_reloading;
+    error_override => error_override;
+    chunked_request => chunked_request;
+    request_buffering => buffering;
+    seekable_input => seekable_input;
+    ignore_activity => ignore_activity;
+    enable_sendfile => sendfile;
+    location_redirect => location_redirect;
 }
 
-pub(super) fn request_buffering(scope: &mut Scope<'_, Wsgi>, on: bool) -> Outcome {
-    put(scope, |settings| settings.buffering = Some(on))
+pub(super) fn map_head_to_get(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
+    let value = match word.to_ascii_lowercase().as_slice() {
+        b"on" => HeadAsGet::On,
+        b"off" => HeadAsGet::Off,
+        b"auto" => HeadAsGet::Auto,
+        _ => {
+            let word = shown(word);
+            return Err(format!(
+                "WSGIMapHEADToGET \"{word}\": WSGIMapHEADToGET must be one of: Off | On | Auto"
+            ));
+        }
+    };
+    put(scope, |settings| settings.head_as_get = Some(value))
 }
 
 fn template(name: &str, word: &[u8]) -> Result<Template, String> {
@@ -59,7 +83,7 @@ fn template(name: &str, word: &[u8]) -> Result<Template, String> {
 }
 
 /// Stores in the section where there is one, else in the server.
-fn put(scope: &mut Scope<'_, Wsgi>, store: impl FnOnce(&mut Settings)) -> Outcome {
+pub(super) fn put(scope: &mut Scope<'_, Wsgi>, store: impl FnOnce(&mut Settings)) -> Outcome {
     if scope.section().is_some() {
         store(&mut scope.dir_config().settings);
     } else {

@@ -7,12 +7,14 @@ use spec::Allowed;
 
 use super::expand::{Callable, Template};
 
-/// An alias as far as it matters here.
+/// An alias or a handler script as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lead {
-    /// As written: the URL path, or the regular expression.
+    /// The directive, for sentences: `WSGIScriptAlias /app`.
+    pub directive: String,
+    /// As written: the URL path, or the regular expression; for a handler script its name.
     pub location: Vec<u8>,
-    /// Whether `location` is a regular expression.
+    /// Whether `location` says nothing about the sections that apply: a regular expression, or a handler, which any URL may have.
     pub pattern: bool,
     /// File or directory.
     pub target: Vec<u8>,
@@ -115,7 +117,8 @@ fn only(name: &[u8]) -> Allowed {
 }
 
 /// The names of both.
-fn either(a: Allowed, b: Allowed) -> Allowed {
+#[must_use]
+pub fn either(a: Allowed, b: Allowed) -> Allowed {
     let (Allowed::Only(a), Allowed::Only(b)) = (a, b) else { return Allowed::Any };
     let names: BTreeSet<String> = a.into_iter().chain(b).collect();
     Allowed::Only(names.into_iter().collect())
@@ -135,7 +138,8 @@ impl Section {
 }
 
 /// Whether one path is the other or lies below it.
-fn related(a: &[u8], b: &[u8]) -> bool {
+#[must_use]
+pub fn related(a: &[u8], b: &[u8]) -> bool {
     let parts = |path: &[u8]| -> Vec<Vec<u8>> {
         path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
     };
@@ -179,13 +183,32 @@ fn root(target: &[u8]) -> &[u8] {
     }
 }
 
-/// The aliases that no group can serve, as written.
+/// The scripts that a group loads at its start because their aliases name it and the interpreter once and for all, in the order of
+/// the aliases: the script and the application group.
 #[must_use]
-pub fn without_group(servers: &[ServerLeads]) -> BTreeSet<Vec<u8>> {
+pub fn preloads(servers: &[ServerLeads], name: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let leads = servers.iter().flat_map(|server| &server.leads).filter(|lead| !lead.several);
+    let fixed = leads.filter_map(|lead| {
+        let group = lead.group.as_ref().and_then(Template::fixed)?;
+        let application_group = lead.application_group.as_ref().and_then(Template::fixed)?;
+        (group == name).then(|| (lead.target.clone(), application_group.to_vec()))
+    });
+    let mut all = Vec::new();
+    fixed.for_each(|one| {
+        if !all.contains(&one) {
+            all.push(one)
+        }
+    });
+    all
+}
+
+/// The directives whose scripts no group can serve, as written.
+#[must_use]
+pub fn without_group(servers: &[ServerLeads]) -> BTreeSet<String> {
     let embedded = |group: &&Template| group.fixed() == Some(b"");
     let nowhere =
         servers.iter().flat_map(|s| s.leads.iter().filter(|lead| s.groups(lead).iter().all(embedded)));
-    nowhere.map(|lead| lead.location.clone()).collect()
+    nowhere.map(|lead| lead.directive.clone()).collect()
 }
 
 /// Every fixed group name that an alias, a server or a section uses.

@@ -90,6 +90,12 @@ impl Settings {
         self.process_group.as_ref().map(|template| template.expand(facts)).unwrap_or_default()
     }
 
+    /// Whether `WSGIRestrictProcess` permits the process group; the empty name is the web server itself.
+    #[must_use]
+    pub fn permits_group(&self, name: &[u8]) -> bool {
+        self.restrict_process.as_ref().is_none_or(|permitted| permitted.iter().any(|one| one == name))
+    }
+
     /// The variable that the process group depends on.
     #[must_use]
     pub fn group_variable(&self) -> Option<&[u8]> {

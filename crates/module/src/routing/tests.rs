@@ -110,6 +110,7 @@ fn the_only_application_of_a_group_gets_the_main_interpreter() {
 
 fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
     Lead {
+        directive: location.to_owned(),
         location: location.into(),
         pattern: false,
         target: target.into(),
@@ -215,7 +216,7 @@ fn sections_reach_the_aliases_they_may_cover() {
     let leads = || vec![lead("/x", "/srv/x.wsgi", None), lead("/y", "/srv/y.wsgi", None)];
     let location = [server(None, leads(), &[("/x", "g")])];
     assert!(destination(&location, b"g").sole);
-    assert_eq!(without_group(&location), [b"/y".to_vec()].into());
+    assert_eq!(without_group(&location), ["/y".to_owned()].into());
     let files = [server(None, leads(), &[("w*.wsgi", "g")])];
     assert_eq!(destination(&files, b"g").roots.len(), 2);
     let fixed = [server(None, vec![lead("/x", "/srv/x.wsgi", Some("h"))], &[("/x", "g")])];
@@ -226,7 +227,7 @@ fn sections_reach_the_aliases_they_may_cover() {
 #[test]
 fn embedded_aliases_are_named() {
     let servers = [server(Some("%{GLOBAL}"), vec![lead("/a", "/a", None), lead("/b", "/b", Some("g"))], &[])];
-    assert_eq!(without_group(&servers), [b"/a".to_vec()].into());
+    assert_eq!(without_group(&servers), ["/a".to_owned()].into());
 }
 
 proptest! {

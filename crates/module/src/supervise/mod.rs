@@ -114,6 +114,7 @@ fn install(parent: &Parent<'_>, resolved: Vec<Resolved>, kept: &mut Kept) -> Res
     let generation = Arc::new(Generation {
         groups,
         restrict_embedded: main.global.restrict_embedded.unwrap_or(false),
+        case_sensitive: main.global.python.case_sensitive.unwrap_or(true),
         definitions,
         companions,
         deaths: Mutex::default(),

@@ -1,0 +1,112 @@
+//! The code of each process group: what its workers may load, and what they load at their start.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use httpd::Parent;
+use spec::options::Code;
+use spec::{Allowed, Preload, Root};
+
+use crate::config::Import;
+use crate::groups::Resolved;
+use crate::hooks::Wsgi;
+use crate::routing::leads::{self, Names, ServerLeads, either};
+
+/// Every `WSGIImportScript`, with the `ServerName` of the virtual host that it stands in (empty: the main server).
+#[derive(Debug, Default)]
+pub(super) struct Imports(Vec<(String, Import)>);
+
+impl Imports {
+    /// Those of all servers.
+    pub(super) fn of(parent: &Parent<'_>) -> Self {
+        let main = parent.server().config::<Wsgi>();
+        let mut all = Vec::new();
+        for server in parent.servers() {
+            let config = server.config::<Wsgi>();
+            // A virtual host without directives of ours shares the main server's value.
+            if server.is_virtual() && std::ptr::eq(config, main) {
+                continue;
+            }
+            let name = if server.is_virtual() { server.hostname().unwrap_or_default() } else { b"" };
+            let name = String::from_utf8_lossy(name).into_owned();
+            all.extend(config.imports.iter().map(|import| (name.clone(), import.clone())));
+        }
+        Self(all)
+    }
+
+    fn for_group<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Import> {
+        self.0.iter().map(|(_, import)| import).filter(move |import| import.process_group == group)
+    }
+
+    /// Scripts for groups that are not there, or that belong to another virtual host.
+    pub(super) fn mistakes(&self, groups: &[Resolved]) -> Vec<String> {
+        let mistakes = self.0.iter().filter_map(|(server, import)| {
+            let Import { script, process_group, place, .. } = import;
+            let found = groups.iter().find(|group| group.definition.name == *process_group);
+            match found.map(|group| &group.definition.server) {
+                None => Some(format!(
+                    "WSGIImportScript {script}: WSGI process group not yet configured: no WSGIDaemonProcess declares {process_group}: \
+                     declare it or correct process-group= ({place})"
+                )),
+                Some(owner) if !owner.is_empty() && owner != server => Some(format!(
+                    "WSGIImportScript {script}: WSGI process group not accessible: {process_group} is declared in the virtual host \
+                     {owner} and serves only that: move one of the two lines to the other ({place})"
+                )),
+                Some(_) => None,
+            }
+        });
+        mistakes.collect()
+    }
+}
+
+/// The code of a group. A path that cannot be handed to workers is one of the `mistakes`.
+pub(super) fn of(
+    group: &str,
+    mut roots: BTreeMap<Vec<u8>, Names>,
+    servers: &[ServerLeads],
+    imports: &Imports,
+    mistakes: &mut Vec<String>,
+) -> Code {
+    let mut preload: Vec<Preload> = Vec::new();
+    let mut add = |script: &str, application_group: &str| {
+        let one = Preload { script: script.into(), application_group: application_group.to_owned() };
+        if !preload.contains(&one) {
+            preload.push(one);
+        }
+    };
+    for import in imports.for_group(group) {
+        add(&import.script, &import.application_group);
+        // It is loaded, and never asked to answer a request: there is no callable.
+        let names = Names {
+            callable: Allowed::Only(Vec::new()),
+            application_group: Allowed::Only(vec![import.application_group.clone()]),
+        };
+        let script = import.script.as_bytes();
+        let joined = roots.remove(script).map_or(names.clone(), |others| Names {
+            callable: either(others.callable, names.callable),
+            application_group: either(others.application_group, names.application_group),
+        });
+        roots.insert(script.to_vec(), joined);
+    }
+    for (script, application_group) in leads::preloads(servers, group.as_bytes()) {
+        // A path that is not UTF-8 is a mistake already, below.
+        if let (Ok(script), Ok(name)) =
+            (std::str::from_utf8(&script), std::str::from_utf8(&application_group))
+        {
+            add(script, name);
+        }
+    }
+    let mut code = Code { roots: Vec::with_capacity(roots.len()), preload };
+    for (path, Names { callable, application_group }) in roots {
+        match String::from_utf8(path) {
+            Ok(path) => code.roots.push(Root { path: PathBuf::from(path), callable, application_group }),
+            Err(error) => {
+                let path = error.as_bytes().escape_ascii();
+                mistakes.push(format!(
+                    "WSGIScriptAlias: the path {path} is not UTF-8: name the script through a link that is"
+                ));
+            }
+        }
+    }
+    code
+}
