@@ -1,7 +1,7 @@
 //! Codes below 1000: conditions that mod_wsgi has as well, under the same number.
 
 use super::Entry;
-use super::Level::Error;
+use super::Level::{Error, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -152,6 +152,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "The line says what is wrong with the head. If the application only uses start_response, please report it.",
     },
     Entry {
+        code: 149,
+        level: Error,
+        happened: "A request is for a process group that WSGIRestrictProcess does not permit at this place, and is answered with 500.",
+        why: "WSGIProcessGroup, process-group= or the variable behind %{ENV:NAME} names a group that is not in the list.",
+        action: "Add the group to WSGIRestrictProcess, or send the request to a group that it lists.",
+    },
+    Entry {
         code: 151,
         level: Error,
         happened: "The configuration sends the request to a process group that does not exist. It is answered with 500.",
@@ -185,5 +192,12 @@ pub(super) const TABLE: &[Entry] = &[
         happened: "The object that the application returned has an attribute close that cannot be read. The response was sent.",
         why: "A property or __getattr__ of the object raises an exception.",
         action: "Read the traceback below the line.",
+    },
+    Entry {
+        code: 201,
+        level: Warn,
+        happened: "WSGIFreeThreading stands in a section for one application group, and has no effect there.",
+        why: "The GIL is switched for a whole process, so a single interpreter cannot run without it.",
+        action: "Select with process-group= only, or write the directive outside of sections.",
     },
 ];
