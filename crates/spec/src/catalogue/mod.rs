@@ -2,7 +2,6 @@
 //! made from it, and `cargo xtask gates` fails when a code of the sources is not in it, or is in it only. Codes below 1000 mean
 //! what they mean in mod_wsgi. One file for each range of codes.
 
-mod directives;
 mod gateway;
 mod module;
 mod relay;
@@ -78,7 +77,6 @@ pub const RANGES: &[(&str, &[Entry])] = &[
     ("Applications", gateway::TABLE),
     ("Workers", runtime::TABLE),
     ("Configuration and supervision in Apache", module::TABLE),
-    ("Directives", directives::TABLE),
 ];
 
 /// All entries, in the order of their codes.
