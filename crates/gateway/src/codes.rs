@@ -70,6 +70,23 @@ pub(crate) const TOO_MANY_GROUPS: Code = Code::new(
      can have any number of values. Name a fixed one, or %{GLOBAL}.",
 );
 
+/// Python cannot make an interpreter with a GIL of its own.
+pub(crate) const NO_OWN_GIL: Code = Code::new(
+    "WSGI0198",
+    "Name a newer Python with python= or python-home= of WSGIDaemonProcess, or remove the directive.",
+);
+/// An interpreter with a GIL of its own is made.
+pub(crate) const OWN_GIL: Code = Code::new(
+    "WSGI1212",
+    "Many extension modules refuse such interpreters, and Python 3.12 and 3.13 have been seen to abort when two of them import \
+     datetime or ssl: test the application under load before you rely on it.",
+);
+/// A thread for a script that is loaded at the start cannot be made.
+pub(crate) const NO_PRELOAD: Code = Code::new(
+    "WSGI1213",
+    "The script is loaded with its first request instead. Look at the limits of the process.",
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

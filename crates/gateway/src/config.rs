@@ -1,9 +1,11 @@
 //! What a gateway and a request are told from outside: plain data, no Python.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What is the same for all requests of one worker process.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// `mod_wsgi.process_group`; "" in embedded mode.
     pub process_group: String,
@@ -21,12 +23,45 @@ pub struct Config {
     pub python_path: Vec<PathBuf>,
     /// Directory of `home`, put before everything else in `sys.path`.
     pub home: Option<PathBuf>,
-    /// `signal.signal` does nothing but log (WSGIRestrictSignal, on by default).
-    pub restrict_signal: bool,
+    /// How the interpreter of an application group is set up; the empty name is the main one.
+    pub interpreters: SettingsOf,
+    /// False: the process leaves without ending its interpreters (WSGIDestroyInterpreter).
+    pub destroy_interpreters: bool,
+    /// False: scripts whose paths differ only in case are one (WSGICaseSensitivity).
+    pub case_sensitive: bool,
     /// Version of the Apache in front: `apache.version`.
     pub httpd_version: (u32, u32, u32),
     /// Where scripts are: pickle finds their classes there before a request has asked for the script.
     pub roots: Vec<ScriptRoot>,
+}
+
+/// Gives the settings of an application group's interpreter by its name.
+pub type SettingsOf = Arc<dyn Fn(&str) -> InterpreterSettings + Send + Sync>;
+
+/// What may differ from one interpreter to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterpreterSettings {
+    /// A GIL of its own (WSGIPerInterpreterGIL): for sub-interpreters of Python 3.12 or newer.
+    pub own_gil: bool,
+    /// What to call `sys.setswitchinterval` with.
+    pub switch_interval: Option<Duration>,
+    /// Directories for the front of `sys.path`, before those of [`Config::python_path`].
+    pub python_path: Vec<PathBuf>,
+    /// Each use of `sys.stdin` is an `OSError` (WSGIRestrictStdin).
+    pub restrict_stdin: bool,
+    /// Each use of `sys.stdout` is an `OSError` (WSGIRestrictStdout).
+    pub restrict_stdout: bool,
+    /// `signal.signal` does nothing but log (WSGIRestrictSignal).
+    pub restrict_signal: bool,
+}
+
+/// A script that is loaded before requests come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preload {
+    /// Absolute path.
+    pub script: Vec<u8>,
+    /// The interpreter to load it in; empty is the main one.
+    pub application_group: String,
 }
 
 /// A script of the configuration, or a directory of scripts.

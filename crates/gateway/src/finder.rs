@@ -15,9 +15,9 @@ static ROOTS: LazyLock<ClassDef<Roots>> = LazyLock::new(class);
 /// Not more files of a directory are looked at for a script nobody has asked for yet.
 const MAX_FILES: usize = 4096;
 
-/// `_mod_wsgi_` and the MD5 of the path: pickles of mod_wsgi's users name it.
-pub(crate) fn module_name(path: &[u8]) -> String {
-    let digest = Md5::digest(path);
+/// `_mod_wsgi_` and the MD5 of the path, or of its lower case: pickles of mod_wsgi's users name it.
+pub(crate) fn module_name(path: &[u8], case_sensitive: bool) -> String {
+    let digest = if case_sensitive { Md5::digest(path) } else { Md5::digest(path.to_ascii_lowercase()) };
     digest.iter().fold("_mod_wsgi_".to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }
 
@@ -25,14 +25,20 @@ pub(crate) fn module_name(path: &[u8]) -> String {
 pub(crate) struct Finder {
     load: Stored,
     unload: Stored,
+    case_sensitive: bool,
 }
 
 impl Finder {
     /// Enters the finder in `sys.meta_path`. It knows the scripts that `roots` allows for the application group.
-    pub(crate) fn new<'py>(py: Attached<'py>, roots: &[ScriptRoot], group: &str) -> Result<'py, Self> {
+    pub(crate) fn new<'py>(
+        py: Attached<'py>,
+        roots: &[ScriptRoot],
+        group: &str,
+        case_sensitive: bool,
+    ) -> Result<'py, Self> {
         let paths = roots.iter().filter(|root| root.allows(group)).map(|root| root.path.clone()).collect();
         let globals = python::dict(py)?;
-        let roots = ROOTS.create(py)?.instance(py, Roots(paths))?;
+        let roots = ROOTS.create(py)?.instance(py, Roots { paths, case_sensitive })?;
         globals.dict_set(&python::str(py, "roots")?, &roots)?;
         globals.dict_set(&python::str(py, "__name__")?, &python::str(py, "mod_wsgi.scripts")?)?;
         python::run_source(py, include_str!("scripts.py"), "<mod_wsgi.scripts>", &globals)?;
@@ -41,12 +47,13 @@ impl Finder {
             let found = found.ok_or_else(|| Error::new(py, Kind::SystemError, "scripts.py is incomplete"))?;
             Ok(found.store())
         };
-        Ok(Self { load: get("load")?, unload: get("unload")? })
+        Ok(Self { load: get("load")?, unload: get("unload")?, case_sensitive })
     }
 
     /// Module of the script, and modification time (in nanoseconds) and size of the file when it was read.
     pub(crate) fn load<'py>(&self, py: Attached<'py>, path: &[u8]) -> Result<'py, (Object<'py>, i64, i64)> {
-        let (name, file) = (python::str(py, &module_name(path))?, python::fs_path(py, path)?);
+        let (name, file) =
+            (python::str(py, &module_name(path, self.case_sensitive))?, python::fs_path(py, path)?);
         let loaded = self.load.get(py).call([&name, &file])?;
         let stamp = loaded.tuple_item(1);
         let number = |index| stamp.as_ref().and_then(|stamp| stamp.tuple_item(index)?.as_i64());
@@ -63,7 +70,7 @@ impl Finder {
         path: &[u8],
         namespace: &Object<'py>,
     ) -> Result<'py, ()> {
-        let name = python::str(py, &module_name(path))?;
+        let name = python::str(py, &module_name(path, self.case_sensitive))?;
         self.unload.get(py).call([&name, namespace]).map(drop)
     }
 }
@@ -89,7 +96,10 @@ pub(crate) fn strip(error: &Error<'_>) -> bool {
 }
 
 /// Where the configuration says that scripts are.
-struct Roots(Vec<Vec<u8>>);
+struct Roots {
+    paths: Vec<Vec<u8>>,
+    case_sensitive: bool,
+}
 
 fn class() -> ClassDef<Roots> {
     ClassDef::new(c"mod_wsgi.ScriptRoots", c"The scripts of the configuration.").method(
@@ -111,16 +121,20 @@ fn find<'py>(roots: &Roots, py: Attached<'py>, args: Args<'_, 'py>) -> Result<'p
 impl Roots {
     /// The configured script with this name: one that the configuration names, or one directly in a directory it names.
     fn find(&self, name: &str) -> Option<Vec<u8>> {
-        let named = self.0.iter().find(|path| module_name(path) == name);
-        named.cloned().or_else(|| self.0.iter().find_map(|path| within(path, name)))
+        let named = self.paths.iter().find(|path| self.is_named(path, name));
+        named.cloned().or_else(|| self.paths.iter().find_map(|path| self.within(path, name)))
     }
-}
 
-fn within(directory: &[u8], name: &str) -> Option<Vec<u8>> {
-    let directory = Path::new(OsStr::from_bytes(directory));
-    let entries = directory.read_dir().ok()?.take(MAX_FILES);
-    let mut paths = entries.flatten().map(|entry| entry.path().into_os_string().into_encoded_bytes());
-    paths.find(|path| module_name(path) == name)
+    fn is_named(&self, path: &[u8], name: &str) -> bool {
+        module_name(path, self.case_sensitive) == name
+    }
+
+    fn within(&self, directory: &[u8], name: &str) -> Option<Vec<u8>> {
+        let directory = Path::new(OsStr::from_bytes(directory));
+        let entries = directory.read_dir().ok()?.take(MAX_FILES);
+        let mut paths = entries.flatten().map(|entry| entry.path().into_os_string().into_encoded_bytes());
+        paths.find(|path| self.is_named(path, name))
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +143,9 @@ mod tests {
 
     #[test]
     fn modules_are_named_as_in_mod_wsgi() {
-        assert_eq!(module_name(b"/srv/app.wsgi"), "_mod_wsgi_295f8766fc4bd953ab4cd252da58a6a3");
+        let name = "_mod_wsgi_295f8766fc4bd953ab4cd252da58a6a3";
+        assert_eq!(module_name(b"/srv/app.wsgi", true), name);
+        assert_eq!(module_name(b"/srv/App.WSGI", false), name);
+        assert_ne!(module_name(b"/srv/App.WSGI", true), name);
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use python::{Attached, Interpreter, Mutex, NativeThread};
+use python::{Attached, Interpreter, Mutex, NativeThread, OwnGil};
 
 use crate::codes;
 use crate::config::Config;
 use crate::group::Group;
 use crate::latch::{Claim, Latch};
+use crate::log;
 use crate::worker::WorkerThread;
 
 /// Most interpreters of one process besides the main one. Each takes some megabytes before it has imported anything.
@@ -45,6 +46,9 @@ pub enum Stopped {
     Clean,
     /// Some interpreter still has threads that do not end: leave with `_exit`, without finalising Python.
     ThreadsLeft,
+    /// Interpreters were left as they are, because the configuration says so or because ending one with a GIL of its own can abort
+    /// the process: leave with `_exit`.
+    NotEnded,
 }
 
 impl Gateway {
@@ -70,32 +74,55 @@ impl Gateway {
 
     /// Ends all sub-interpreters: waits for their non-daemon threads, runs their atexit functions. Call on the main
     /// thread, attached to the main interpreter, when every [`WorkerThread`] was dropped. Nothing can be served
-    /// afterwards.
+    /// afterwards. When the process may not finalise Python, what belongs to the end of the main interpreter was done here, too,
+    /// unless the configuration leaves all interpreters as they are.
     pub fn stop(&self, py: Attached<'_>) -> Stopped {
         let slots = std::mem::take(&mut *self.slots.lock());
+        if !self.config.destroy_interpreters {
+            return Stopped::NotEnded;
+        }
         let mut stopped = Stopped::Clean;
+        let mut main = None;
         for slot in slots.into_values() {
             let (group, unfinished) = (slot.group.take(), slot.unfinished.lock().take());
             if let Some(interpreter) = unfinished {
-                interpreter.end(py, |_| true);
+                interpreter.end(py, |_| !interpreter.has_own_gil());
             }
             let Some(group) = group else { continue };
+            if Arc::ptr_eq(&group.interpreter, &self.main) {
+                main = Some(group);
+                continue;
+            }
             let interpreter = Arc::clone(&group.interpreter);
-            let ended = if Arc::ptr_eq(&interpreter, &self.main) {
+            let leave = interpreter.has_own_gil();
+            let ended = interpreter.end(py, |sub| {
+                let sure = group.finish(sub, leave);
                 drop(group);
-                true
-            } else {
-                interpreter.end(py, |sub| {
-                    let sure = group.finish(sub);
-                    drop(group);
-                    sure
-                })
-            };
-            if !ended {
+                sure
+            });
+            if leave && stopped == Stopped::Clean {
+                stopped = Stopped::NotEnded;
+            } else if !ended {
                 stopped = Stopped::ThreadsLeft;
             }
         }
+        if let Some(main) = main {
+            main.finish(py, stopped != Stopped::Clean);
+        }
         stopped
+    }
+
+    /// The application group with this name, if it is there already.
+    pub(crate) fn ready_group(&self, name: &str) -> Option<Arc<Group>> {
+        let slot = self.slots.lock().get(name).cloned()?;
+        match slot.group.claim() {
+            Claim::Ready(group) => Some(group),
+            Claim::Make(_) => None,
+        }
+    }
+
+    pub(crate) fn main(&self) -> &Arc<Interpreter> {
+        &self.main
     }
 
     /// The application group with this name, made on first use; other threads that want the same one wait, those
@@ -107,7 +134,7 @@ impl Gateway {
             Claim::Make(permit) => permit,
         };
         let unfinished = slot.unfinished.lock().take();
-        let Some(interpreter) = unfinished.or_else(|| native.create_interpreter()) else {
+        let Some(interpreter) = unfinished.or_else(|| self.create_interpreter(native, name)) else {
             return Err(unusable(name, "Python cannot make another interpreter."));
         };
         let group = native.attach(&interpreter, |py| {
@@ -125,6 +152,23 @@ impl Gateway {
                 Err(text)
             }
         }
+    }
+
+    fn create_interpreter(&self, native: &mut NativeThread, name: &str) -> Option<Arc<Interpreter>> {
+        if !(self.config.interpreters)(name).own_gil {
+            return native.create_interpreter(None);
+        }
+        let own_gil = OwnGil::find();
+        let shown = name.escape_debug();
+        log::process_line(&if own_gil.is_some() {
+            codes::OWN_GIL
+                .line(format_args!("Application group '{shown}' gets an interpreter with its own GIL."))
+        } else {
+            codes::NO_OWN_GIL.line(format_args!(
+                "Application group '{shown}' shares the GIL of the process: WSGIPerInterpreterGIL needs Python 3.12."
+            ))
+        });
+        native.create_interpreter(own_gil)
     }
 
     /// The place for an interpreter. A name may come from the client (`%{HOST}`): memory must not grow with what it sends.

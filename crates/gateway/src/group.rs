@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use python::{Args, Attached, Class, ClassDef, Error, Interpreter, Kind, Mutex, Object, Result, Stored};
 
 use crate::active;
-use crate::config::{Config, MOD_WSGI_VERSION};
+use crate::config::{Config, InterpreterSettings, MOD_WSGI_VERSION};
 use crate::exchange::Level;
 use crate::finder::Finder;
 use crate::input::{self, Input};
@@ -25,6 +25,7 @@ pub(crate) struct Group {
     pub(crate) interpreter: Arc<Interpreter>,
     pub(crate) python: InPython,
     pub(crate) finder: Finder,
+    case_sensitive: bool,
     scripts: Mutex<HashMap<Box<[u8]>, Arc<Script>>>,
 }
 
@@ -106,7 +107,7 @@ impl Group {
             let found = module.dict_get(&python::interned(py, name)?)?;
             found.ok_or_else(|| Error::new(py, Kind::SystemError, "the module mod_wsgi is incomplete"))
         };
-        configure(py, &get(b"_set_up")?, &log, config)?;
+        configure(py, &get(b"_set_up")?, &log, config, &(config.interpreters)(name))?;
         make_apache_module(py, config)?;
         let file_wrapper = get(b"FileWrapper")?;
         let environ = constant_environ(py, name, config, &file_wrapper)?;
@@ -125,18 +126,21 @@ impl Group {
             finish: get(b"_finish")?.store(),
             log,
         };
-        let finder = Finder::new(py, &config.roots, name)?;
-        Ok(Self { interpreter, python, finder, scripts: Mutex::default() })
+        let finder = Finder::new(py, &config.roots, name, config.case_sensitive)?;
+        let case_sensitive = config.case_sensitive;
+        Ok(Self { interpreter, python, finder, case_sensitive, scripts: Mutex::default() })
     }
 
     /// The script with this path: one object for all threads.
     pub(crate) fn script(&self, path: &[u8]) -> Arc<Script> {
+        let lower = (!self.case_sensitive).then(|| path.to_ascii_lowercase());
+        let key = lower.as_deref().unwrap_or(path);
         let mut scripts = self.scripts.lock();
-        if let Some(script) = scripts.get(path) {
+        if let Some(script) = scripts.get(key) {
             return Arc::clone(script);
         }
         let script = Arc::new(Script::new(path));
-        scripts.insert(path.into(), Arc::clone(&script));
+        scripts.insert(key.into(), Arc::clone(&script));
         script
     }
 
@@ -146,9 +150,10 @@ impl Group {
         self.python.make_text.get(py).call([&stream])
     }
 
-    /// Whether the interpreter can be ended; see `_finish` in `module.py`.
-    pub(crate) fn finish(&self, py: Attached<'_>) -> bool {
-        match self.python.finish.get(py).call([]) {
+    /// Whether the interpreter can be ended; with `leave` it is not, and does what belongs to its end now. See `_finish` in
+    /// `module.py`.
+    pub(crate) fn finish(&self, py: Attached<'_>, leave: bool) -> bool {
+        match self.python.finish.get(py).call([&python::bool(py, leave)]) {
             Ok(sure) => sure.is_true(),
             Err(error) => {
                 log::raw(py, error.format().as_bytes());
@@ -199,18 +204,27 @@ fn configure<'py>(
     set_up: &Object<'py>,
     log: &Class<Log>,
     config: &Config,
+    settings: &InterpreterSettings,
 ) -> Result<'py, ()> {
     use std::os::unix::ffi::OsStrExt as _;
     let path = |path: &std::path::Path| python::fs_path(py, path.as_os_str().as_bytes());
     let python_path = python::list(py, [])?;
-    for directory in &config.python_path {
+    for directory in settings.python_path.iter().chain(&config.python_path) {
         python_path.list_append(&path(directory)?)?;
     }
     let home = config.home.as_deref().map_or_else(|| Ok(python::none(py)), path)?;
-    let restrict_signal = python::bool(py, config.restrict_signal);
+    let interval = settings.switch_interval.map(|interval| python::float(py, interval.as_secs_f64()));
+    let flag = |flag| python::bool(py, flag);
+    let settings = [
+        flag(settings.restrict_stdin),
+        flag(settings.restrict_stdout),
+        flag(settings.restrict_signal),
+        interval.transpose()?.unwrap_or_else(|| python::none(py)),
+    ];
+    let settings = python::tuple(py, settings)?;
     let stdout = log.instance(py, Log::Process("<stdout>"))?;
     let stderr = log.instance(py, Log::Process("<stderr>"))?;
-    set_up.call([&python_path, &home, &restrict_signal, &stdout, &stderr]).map(drop)
+    set_up.call([&python_path, &home, &settings, &stdout, &stderr]).map(drop)
 }
 
 fn constant_environ<'py>(

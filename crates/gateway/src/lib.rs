@@ -15,13 +15,16 @@ mod head;
 mod input;
 mod latch;
 mod log;
+mod preload;
 mod response;
 mod script;
 mod start_response;
 mod worker;
 
 pub use codes::Code;
-pub use config::{Config, MOD_WSGI_VERSION, Request, ScriptRoot, Served};
+pub use config::{
+    Config, InterpreterSettings, MOD_WSGI_VERSION, Preload, Request, ScriptRoot, Served, SettingsOf,
+};
 pub use exchange::{BodyError, Exchange, Level, WriteError};
 pub use gateway::{Gateway, StartError, Stopped};
 pub use head::ResponseHead;

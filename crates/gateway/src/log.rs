@@ -109,6 +109,19 @@ pub(crate) fn raw(py: Attached<'_>, lines: &[u8]) {
     });
 }
 
+/// As [`raw`], not attached.
+pub(crate) fn process_line(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Passes on the unfinished line that this thread wrote outside of a request.
+pub(crate) fn flush_process(py: Attached<'_>) {
+    let partial = PARTIAL.take();
+    if !partial.is_empty() {
+        raw(py, &[&partial[..], b"\n"].concat());
+    }
+}
+
 fn write<'py>(log: &Log, py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
     let [data] = args.bind("write", ["data"], 1)?;
     let data = data.unwrap_or_else(|| python::none(py));

@@ -56,16 +56,32 @@ def __getattr__(name):
     return LogHandler
 
 
-def _set_up(python_path, home, restrict_signal, stdout, stderr):
+def _set_up(python_path, home, settings, stdout, stderr):
     import sys
     import threading  # early, so that its idea of the main thread is this one
 
+    restrict_stdin, restrict_stdout, restrict_signal, switch_interval = settings
     sys.argv = ["mod_wsgi"]
-    sys.stdout = _text(stdout)
     sys.stderr = _text(stderr)
+    sys.stdout = _Restricted("sys.stdout") if restrict_stdout else _text(stdout)
+    if restrict_stdin:
+        sys.stdin = _Restricted("sys.stdin")
     _extend_path(python_path, home)
     if restrict_signal:
         _restrict_signal()
+    if switch_interval is not None:
+        sys.setswitchinterval(switch_interval)
+
+
+class _Restricted:
+    """A stream that scripts are not to use: WSGIRestrictStdin, WSGIRestrictStdout."""
+
+    def __init__(self, name):
+        object.__setattr__(self, "name", name)
+
+    def __getattribute__(self, attribute):
+        name = object.__getattribute__(self, "__dict__")["name"]
+        raise OSError(f"{name} access restricted by mod_wsgi")
 
 
 def _text(stream):
@@ -107,13 +123,18 @@ def _restrict_signal():
     signal.signal = restricted
 
 
-def _finish():
-    """Whether this interpreter can be ended: no thread that never ends runs in it. If not, what belongs to its end
-    is done here."""
+def _finish(leave):
+    """Whether this interpreter can be ended: no thread that never ends runs in it. If not, or if the process is to leave without
+    ending it, what belongs to its end is done here."""
     import _thread
     import atexit
+    import sys
     import threading
 
+    # Python looks at them once more when it ends.
+    for name in ("stdin", "stdout"):
+        if type(getattr(sys, name, None)) is _Restricted:
+            setattr(sys, name, None)
     # Native threads that once ran here are known to threading as dummies, which are not counted by _thread.
     threads = [
         thread
@@ -123,7 +144,7 @@ def _finish():
         and thread is not threading.main_thread()
     ]
     waited_for = [thread for thread in threads if not thread.daemon]
-    if _thread._count() <= len(waited_for):
+    if not leave and _thread._count() <= len(waited_for):
         return True
     for thread in waited_for:
         thread.join()

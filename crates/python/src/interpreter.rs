@@ -1,4 +1,5 @@
-//! Interpreters: the main one and legacy sub-interpreters (shared GIL). Thread states are in `thread`.
+//! Interpreters: the main one, legacy sub-interpreters (shared GIL), and isolated ones with a GIL of their own, which `own_gil`
+//! makes. Thread states are in `thread`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ pub struct Interpreter {
     /// The thread state a sub-interpreter was made with. It is kept until the end and never run with again: CPython
     /// 3.11 cannot make a thread state in an interpreter that has lost all of them.
     initial: *mut ffi::PyThreadState,
+    own_gil: bool,
     /// Thread states this crate made in it and has not deleted yet.
     pub(crate) thread_states: AtomicUsize,
 }
@@ -28,23 +30,29 @@ impl Interpreter {
     /// The interpreter this thread is attached to.
     pub fn current(_py: Attached<'_>) -> Arc<Self> {
         // SAFETY: attached, so there is a current thread state with an interpreter.
-        unsafe { Self::from_state(ffi::PyInterpreterState_Get(), std::ptr::null_mut()) }
+        unsafe { Self::from_state(ffi::PyInterpreterState_Get(), std::ptr::null_mut(), false) }
     }
 
     /// # Safety
-    /// `state` is alive; `initial` belongs to it and is given to nobody else, or null.
+    /// `state` is alive; `initial` belongs to it and is given to nobody else, or null; `own_gil` is true.
     pub(crate) unsafe fn from_state(
         state: *mut ffi::PyInterpreterState,
         initial: *mut ffi::PyThreadState,
+        own_gil: bool,
     ) -> Arc<Self> {
         // SAFETY: the caller promises that it is alive.
         let id = unsafe { ffi::PyInterpreterState_GetID(state) };
-        Arc::new(Self { state, id, initial, thread_states: AtomicUsize::new(0) })
+        Arc::new(Self { state, id, initial, own_gil, thread_states: AtomicUsize::new(0) })
     }
 
     /// Unique within the process; 0 is the main interpreter.
     pub fn id(&self) -> i64 {
         self.id
+    }
+
+    /// Whether it has a GIL of its own.
+    pub fn has_own_gil(&self) -> bool {
+        self.own_gil
     }
 
     /// Ends a sub-interpreter: waits for its non-daemon threads, runs its atexit functions, frees it. Called attached
@@ -58,8 +66,8 @@ impl Interpreter {
         if self.id == 0 || self.thread_states.load(Ordering::Acquire) != 0 {
             return false;
         }
-        // SAFETY: we hold the GIL, which legacy sub-interpreters share; the state is new and used by this thread
-        // alone. Py_EndInterpreter wants no other thread state of the interpreter: the counter is zero, the initial
+        // SAFETY: we hold the main GIL, which legacy sub-interpreters share; where the other has its own, PyThreadState_Swap
+        // exchanges the one for the other (Python 3.12). The state is new and used by this thread alone. Py_EndInterpreter wants no other thread state of the interpreter: the counter is zero, the initial
         // one is deleted here, once, and `ready` answers for Python's own threads. PyThreadState_Swap takes the GIL back where ending has let it go.
         unsafe {
             let state = ffi::PyThreadState_New(self.state);

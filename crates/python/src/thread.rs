@@ -9,6 +9,7 @@ use pyo3_ffi as ffi;
 
 use crate::attach::{self, Attached, Enter};
 use crate::interpreter::Interpreter;
+use crate::own_gil::OwnGil;
 use crate::sync;
 
 /// The Python thread states of one native thread that Python did not start. Made, used and dropped on that thread;
@@ -41,18 +42,19 @@ impl NativeThread {
         work(unsafe { Attached::assume() })
     }
 
-    /// Makes a sub-interpreter that shares the GIL with the main one. `None` when Python cannot.
-    pub fn create_interpreter(&mut self) -> Option<Arc<Interpreter>> {
+    /// Makes a sub-interpreter that shares the GIL with the main one, or one with its own ([`OwnGil`]). `None` when Python cannot.
+    pub fn create_interpreter(&mut self, own_gil: Option<OwnGil>) -> Option<Arc<Interpreter>> {
         let main = Arc::clone(&self.main);
         let hold = Hold::new(self.state(&main));
-        // SAFETY: the GIL is held with the main interpreter's state; on success the new state is current and the GIL
-        // still held, so that the two can be exchanged. On failure the old state is current again.
+        // SAFETY: the GIL is held with the main interpreter's state; on success the new state is current with its GIL held (the
+        // shared one or its own), so that the two can be exchanged. On failure the old state is current again.
         unsafe {
-            let state = ffi::Py_NewInterpreter();
+            let state = own_gil.map_or_else(|| ffi::Py_NewInterpreter(), |own_gil| own_gil.new_interpreter());
             if state.is_null() {
                 return None;
             }
-            let interpreter = Interpreter::from_state(ffi::PyThreadState_GetInterpreter(state), state);
+            let interpreter =
+                Interpreter::from_state(ffi::PyThreadState_GetInterpreter(state), state, own_gil.is_some());
             ffi::PyThreadState_Swap(hold.state);
             Some(interpreter)
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
-use gateway::{Config, Gateway, ScriptRoot, StartError, Stopped};
+use gateway::{Config, Gateway, InterpreterSettings, ScriptRoot, StartError, Stopped};
 use python::Attached;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
 use spec::{Allowed, Root};
@@ -156,13 +156,16 @@ fn serve(
         }
         Ok::<(), BootError>(())
     })?;
-    if gateway.stop(py) == Stopped::ThreadsLeft {
-        let facts =
-            "Threads of the application are still running; the worker leaves without finalising Python.";
-        log::report(codes::THREADS_LEFT, facts);
-        unix::process::leave(0);
+    match gateway.stop(py) {
+        Stopped::Clean => Ok(()),
+        Stopped::NotEnded => unix::process::leave(0),
+        Stopped::ThreadsLeft => {
+            let facts =
+                "Threads of the application are still running; the worker leaves without finalising Python.";
+            log::report(codes::THREADS_LEFT, facts);
+            unix::process::leave(0);
+        }
     }
-    Ok(())
 }
 
 /// Starts the request threads and waits until each is about to wait for requests.
@@ -198,7 +201,16 @@ fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
         run_once,
         python_path: config.python_path.clone(),
         home: config.home.clone(),
-        restrict_signal: true,
+        interpreters: Arc::new(|_| InterpreterSettings {
+            own_gil: false,
+            switch_interval: None,
+            python_path: Vec::new(),
+            restrict_stdin: false,
+            restrict_stdout: false,
+            restrict_signal: true,
+        }),
+        destroy_interpreters: true,
+        case_sensitive: true,
         httpd_version: config.httpd_version,
         roots: config.roots.iter().map(script_root).collect(),
     }

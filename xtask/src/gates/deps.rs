@@ -24,7 +24,7 @@ const INSIDE: [(&str, &[&str]); 12] = [
 
 /// A library that only these crates name.
 const OUTSIDE: [(&str, &[&str]); 4] = [
-    ("libc", &["httpd", "unix"]),
+    ("libc", &["httpd", "python", "unix"]),
     ("rustix", &["unix", "supervisor", "runtime"]),
     ("nix", &["unix", "supervisor", "cli", "xtask"]),
     ("pyo3-ffi", &["python"]),

@@ -4,8 +4,9 @@ mod memory;
 mod pool;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use gateway::{Config, Gateway, ScriptRoot, Stopped};
+use gateway::{Config, Gateway, InterpreterSettings, Preload, ScriptRoot, Stopped};
 use python::{Args, Attached, Error, Kind, Object, Result};
 
 use crate::memory::Job;
@@ -19,6 +20,7 @@ python::extension_module!(PyInit__gateway_test: "_gateway_test", fill);
 fn fill<'py>(py: Attached<'py>, module: &Object<'py>) -> Result<'py, ()> {
     module.set_attr("start", &python::function(py, "start", start)?)?;
     module.set_attr("serve", &python::function(py, "serve", serve)?)?;
+    module.set_attr("preload", &python::function(py, "preload", preload)?)?;
     module.set_attr("stop", &python::function(py, "stop", stop)?)?;
     module.set_attr("panics", &python::function(py, "panics", |_, _| panic!("on purpose"))?)
 }
@@ -45,7 +47,9 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         run_once: false,
         python_path,
         home: home.and_then(|home| home.as_utf8().map(Into::into)),
-        restrict_signal: true,
+        interpreters: Arc::new(settings),
+        destroy_interpreters: true,
+        case_sensitive: true,
         httpd_version: (2, 4, 57),
         roots: roots
             .map(|roots| memory::pairs(&roots))
@@ -58,6 +62,19 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
     let pools = (1..=threads).map(|id| Pool::start(&gateway, u32::try_from(id).unwrap_or(1))).collect();
     *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some((gateway, pools));
     Ok(python::none(py))
+}
+
+/// The name of an application group says how it is set up.
+fn settings(name: &str) -> InterpreterSettings {
+    let has = |word| name.split(' ').any(|part| part == word);
+    InterpreterSettings {
+        own_gil: has("own-gil"),
+        switch_interval: has("interval").then_some(Duration::from_millis(20)),
+        python_path: if has("path") { vec!["/first".into(), "/second".into()] } else { vec![] },
+        restrict_stdin: has("no-stdin"),
+        restrict_stdout: has("no-stdout"),
+        restrict_signal: !has("signals"),
+    }
 }
 
 fn script_root((path, group): (Vec<u8>, Vec<u8>)) -> ScriptRoot {
@@ -108,6 +125,23 @@ fn serve<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
             .list_append(&python::tuple(py, [python::str(py, kind)?, detail, python::bytes(py, bytes)?])?)?;
     }
     python::tuple(py, [events, python::float(py, done.seconds)?])
+}
+
+/// `preload(scripts)`: pairs of a path and an application group.
+fn preload<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
+    let [scripts] = args.bind("preload", ["scripts"], 1)?;
+    let scripts = scripts.map(|scripts| memory::pairs(&scripts)).unwrap_or_default();
+    let group = |group: Vec<u8>| String::from_utf8_lossy(&group).into_owned();
+    let scripts =
+        scripts.into_iter().map(|(script, name)| Preload { script, application_group: group(name) });
+    let scripts: Vec<Preload> = scripts.collect();
+    let gateway = {
+        let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+        state.as_ref().map(|(gateway, _)| Arc::clone(gateway))
+    };
+    let Some(gateway) = gateway else { return Err(misuse(py, "not started")) };
+    gateway.preload(py, &scripts, 8 << 20, || true);
+    Ok(python::none(py))
 }
 
 /// `stop() -> bool`: whether all interpreters ended.

@@ -60,4 +60,18 @@ pub(super) const TABLE: &[Entry] = &[
         why: "A mistake in the function.",
         action: "Read the traceback below the line.",
     },
+    Entry {
+        code: 1212,
+        level: Warn,
+        happened: "An interpreter with a GIL of its own was made, as WSGIPerInterpreterGIL asks for.",
+        why: "WSGIPerInterpreterGIL On.",
+        action: "Test the application under load. Many extension modules cannot be imported there, and Python 3.12 and 3.13 can abort when two such interpreters use datetime or ssl.",
+    },
+    Entry {
+        code: 1213,
+        level: Error,
+        happened: "A script that is to be loaded when the worker starts was not: there is no thread to load it with. It is loaded with its first request.",
+        why: "The process may make no more threads, or stack-size= is larger than its memory limit allows.",
+        action: "Raise the limit, or lower stack-size= or threads= of WSGIDaemonProcess.",
+    },
 ];

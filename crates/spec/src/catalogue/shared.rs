@@ -194,6 +194,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Read the traceback below the line.",
     },
     Entry {
+        code: 198,
+        level: Warn,
+        happened: "WSGIPerInterpreterGIL has no effect: the interpreter shares the GIL of its process.",
+        why: "The Python of the process group is older than 3.12.",
+        action: "Name a newer Python with python= or python-home= of WSGIDaemonProcess, or remove the directive.",
+    },
+    Entry {
         code: 201,
         level: Warn,
         happened: "WSGIFreeThreading stands in a section for one application group, and has no effect there.",
