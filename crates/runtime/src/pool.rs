@@ -46,6 +46,8 @@ pub struct Pool {
 
 #[derive(Debug, Default)]
 struct Table {
+    /// Nobody is accepted any more.
+    closed: bool,
     draining: bool,
     /// Idle connections by descriptor number.
     idle: Vec<Option<Link>>,
@@ -108,7 +110,14 @@ impl Pool {
     /// Accepts one connection and lets the next event on the listener wake a thread again. A peer with another uid is
     /// sent away before a byte is read (SK-3).
     pub fn accept(&self) -> Option<Link> {
-        let accepted = accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+        let accepted = {
+            // Under the lock: once the door is closed, whoever connects waits for the successor.
+            let table = self.table();
+            if table.closed {
+                return None;
+            }
+            accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+        };
         match &accepted {
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                 // Still readable: watching it now would only spin. The control thread lets it rest a little.
@@ -194,11 +203,16 @@ impl Pool {
         None
     }
 
+    /// Stops accepting, before the drain that comes next: who connects from now on is the successor's.
+    pub fn close(&self) {
+        self.table().closed = true;
+    }
+
     /// Stops accepting, closes what is idle, and wakes all threads so that they finish and leave.
     pub fn drain(&self) {
         let idle = {
             let mut table = self.table();
-            table.draining = true;
+            (table.closed, table.draining) = (true, true);
             std::mem::take(&mut table.idle)
         };
         // The listener stays open: it belongs to the slot, and the next worker of the slot accepts from it.

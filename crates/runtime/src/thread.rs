@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use gateway::{Exchange, Gateway, Level, Served, WorkerThread};
+use spec::worker::Cause;
 use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
 
 use crate::activity::Requests;
@@ -202,7 +203,7 @@ impl RequestThread<'_> {
             script: request.script,
             callable,
             application_group: group,
-            script_reloading: false,
+            script_reloading: request.flags.script_reloading,
             https: request.flags.https,
             body_length,
             seekable_input: request.flags.seekable_input,
@@ -213,7 +214,12 @@ impl RequestThread<'_> {
         let served = catch_unwind(AssertUnwindSafe(|| self.worker.serve(request, &mut reply)));
         match served {
             Ok(Served::Answered) => {}
-            Ok(Served::OutOfDate) => reply.refuse(RefusalReason::Reload, "the script has changed"),
+            Ok(Served::OutOfDate) => {
+                // No connection is taken any more when the child hears of it: its next one is the successor's.
+                self.shared.pool.close();
+                self.shared.wishes.leave(Cause::ScriptReload);
+                reply.refuse(RefusalReason::Reload, "the script has changed since this process loaded it");
+            }
             // The panic hook has written where it happened.
             Err(_) => {
                 let facts = "An internal error of the WSGI worker ended this request.";

@@ -16,6 +16,7 @@ mod identity;
 mod interpreters;
 mod launch_failures;
 mod lifecycle;
+mod loading;
 mod memory;
 mod ordinary;
 mod privileges;
