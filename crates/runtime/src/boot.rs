@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
-use gateway::{Config, Gateway, InterpreterSettings, ScriptRoot, StartError, Stopped};
+use gateway::{Gateway, StartError, Stopped};
 use python::Attached;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
-use spec::{Allowed, Root};
 
 use crate::activity::Requests;
 use crate::control::{Control, Status};
@@ -19,7 +18,7 @@ use crate::pool::Pool;
 use crate::scripts::Roots;
 use crate::thread::{self, Shared};
 use crate::wishes::Wishes;
-use crate::{codes, log, signals};
+use crate::{codes, log, settings, signals};
 
 /// The control thread calls little and nothing deep.
 const CONTROL_STACK: usize = 256 * 1024;
@@ -126,9 +125,9 @@ fn serve(
     identity::verify(config.account.as_ref(), config.new_privileges)?;
     unix::title::set(&config.display_name);
     install_panic_hook();
-    prepare_python(py)?;
+    settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))?;
     let requests = Requests::new(config.timers.maximum_requests, config.threads);
-    let gateway = Gateway::start(py, gateway_config(config, requests.once()))?;
+    let gateway = Gateway::start(py, settings::gateway_config(config, requests.once()))?;
     let pool = Pool::new(listener, config.peer_uid).map_err(system("its connections"))?;
     let roots = Roots::new(config.roots.clone());
     let wishes = Wishes::new().map_err(system("a wake-up"))?;
@@ -147,6 +146,9 @@ fn serve(
     };
     let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
     name.spawn(move || control.run()).map_err(system("the control thread"))?;
+    // The control thread runs already: a script that takes too long cannot keep the process from leaving.
+    let go_on = || !shared.pool.is_closed();
+    gateway.preload(py, &settings::preload(config), stack_size(config), go_on);
     py.detach(|| {
         let threads = start_threads(config, &shared, &gateway)?;
         status.report(Report::Ready);
@@ -168,13 +170,17 @@ fn serve(
     }
 }
 
+fn stack_size(config: &WorkerConfig) -> usize {
+    usize::try_from(config.stack_size).unwrap_or(usize::MAX)
+}
+
 /// Starts the request threads and waits until each is about to wait for requests.
 fn start_threads(
     config: &WorkerConfig,
     shared: &Arc<Shared>,
     gateway: &Arc<Gateway>,
 ) -> Result<Vec<JoinHandle<()>>, BootError> {
-    let stack = usize::try_from(config.stack_size).unwrap_or(usize::MAX);
+    let stack = stack_size(config);
     let (ready, waiting) = mpsc::channel();
     let mut threads = Vec::new();
     for number in 1..=config.threads {
@@ -189,55 +195,6 @@ fn start_threads(
     // Ends when each has sent, or when one has ended without.
     waiting.iter().take(threads.len()).for_each(drop);
     Ok(threads)
-}
-
-fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
-    Config {
-        process_group: config.group.clone(),
-        processes: config.processes,
-        threads: config.threads,
-        multiprocess: config.multiprocess,
-        multithread: config.threads > 1,
-        run_once,
-        python_path: config.python_path.clone(),
-        home: config.home.clone(),
-        interpreters: Arc::new(|_| InterpreterSettings {
-            own_gil: false,
-            switch_interval: None,
-            python_path: Vec::new(),
-            restrict_stdin: false,
-            restrict_stdout: false,
-            restrict_signal: true,
-        }),
-        destroy_interpreters: true,
-        case_sensitive: true,
-        httpd_version: config.httpd_version,
-        roots: config.roots.iter().map(script_root).collect(),
-    }
-}
-
-fn script_root(root: &Root) -> ScriptRoot {
-    let application_groups = match &root.application_group {
-        Allowed::Any => None,
-        Allowed::Only(names) => Some(names.clone()),
-    };
-    ScriptRoot { path: root.path.as_os_str().as_encoded_bytes().to_vec(), application_groups }
-}
-
-/// What has to be said in Python. `python -S` starts without `site`: then the site's own start-up files run only now, after
-/// this process is known to be who it should be. Python's handler for SIGINT goes, because ours would pass the signal on to it.
-const PREPARE: &str = "
-import signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-if sys.flags.no_site:
-    import site
-    site.main()
-";
-
-fn prepare_python(py: Attached<'_>) -> Result<(), BootError> {
-    let prepared =
-        python::dict(py).and_then(|globals| python::run_source(py, PREPARE, "<wsgi-worker>", &globals));
-    prepared.map_err(|error| BootError::Python(error.format()))
 }
 
 fn install_panic_hook() {

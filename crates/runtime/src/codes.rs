@@ -56,3 +56,6 @@ pub const REQUEST_PANIC: Code =
     Code::new("WSGI1267", "The worker's line about it says where; please report it with that line.");
 /// A head that does not fit a frame.
 pub const HEAD: Code = Code::new("WSGI1268", "Please report it with this line.");
+/// WSGIFreeThreading without a Python for it.
+pub const NOT_FREE_THREADED: Code =
+    Code::new("WSGI0200", "Name a free-threaded build with python=, or remove the directive.");

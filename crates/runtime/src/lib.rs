@@ -3,7 +3,7 @@
 //!
 //! | part | holds |
 //! |---|---|
-//! | `boot`, `identity` | from a fresh process to a serving worker |
+//! | `boot`, `identity`, `settings` | from a fresh process to a serving worker |
 //! | `control`, `life`, `signals`, `wishes` | when to leave, and that it happens in time |
 //! | `activity` | what the timers are told |
 //! | `pool`, `thread` | who serves which connection |
@@ -22,6 +22,7 @@ mod log;
 mod pool;
 mod reply;
 mod scripts;
+mod settings;
 mod signals;
 mod thread;
 mod upload;

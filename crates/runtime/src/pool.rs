@@ -208,6 +208,11 @@ impl Pool {
         self.table().closed = true;
     }
 
+    /// Whether nobody is accepted any more.
+    pub fn is_closed(&self) -> bool {
+        self.table().closed
+    }
+
     /// Stops accepting, closes what is idle, and wakes all threads so that they finish and leave.
     pub fn drain(&self) {
         let idle = {

@@ -201,6 +201,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Name a newer Python with python= or python-home= of WSGIDaemonProcess, or remove the directive.",
     },
     Entry {
+        code: 200,
+        level: Warn,
+        happened: "WSGIFreeThreading has no effect: the Python of the process group always has a GIL.",
+        why: "Only builds of Python that are made for it (python3.13t, PEP 703) can run without the GIL.",
+        action: "Remove the directive.",
+    },
+    Entry {
         code: 201,
         level: Warn,
         happened: "WSGIFreeThreading stands in a section for one application group, and has no effect there.",

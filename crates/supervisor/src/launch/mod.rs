@@ -14,8 +14,9 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Rlimit};
+use spec::interpreter::HashSeed;
 use spec::worker::{WorkerConfig, descriptor};
-use spec::{Definitions, ProcessGroup};
+use spec::{Definitions, ProcessGroup, PythonSettings};
 
 use child::{Home, Plan};
 
@@ -71,9 +72,11 @@ pub struct Started {
 /// # Errors
 /// No process was made. (That a process could not become a worker comes through its status pipe.)
 pub fn start(group: &ProcessGroup, facts: &Facts, listener: BorrowedFd<'_>) -> Result<Started> {
-    let arguments =
-        [group.python.as_os_str(), "-c".as_ref(), bootstrap::WORKER.as_ref(), facts.runtime.as_ref()];
-    let plan = plan(group, facts, &arguments.map(OsStrExt::as_bytes))?;
+    let flags = python_flags(&group.python_settings);
+    let mut arguments = vec![group.python.as_os_str().as_bytes()];
+    arguments.extend(flags.iter().map(String::as_bytes));
+    arguments.extend([b"-c", bootstrap::WORKER.as_bytes(), facts.runtime.as_os_str().as_bytes()]);
+    let plan = plan(group, facts, &arguments)?;
     let config = sealed(&serde_json::to_vec(&worker_config(group, facts))?)?;
     let null = null()?;
     let (output, log) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -87,6 +90,27 @@ pub fn start(group: &ProcessGroup, facts: &Facts, listener: BorrowedFd<'_>) -> R
         [null.as_fd(), log.as_fd(), log.as_fd(), config.as_fd(), listener, report.as_fd(), command.as_fd()];
     let child = child::fork(&plan, &table, descriptor::STATUS)?;
     Ok(Started { child, status, output, lifeline })
+}
+
+/// What Python is told on its command line.
+fn python_flags(settings: &PythonSettings) -> Vec<String> {
+    let mut flags = vec!["-O".to_owned(); usize::from(settings.optimize)];
+    if !settings.write_bytecode {
+        flags.push("-B".to_owned());
+    }
+    for warning in &settings.warnings {
+        flags.extend(["-W".to_owned(), warning.clone()]);
+    }
+    flags
+}
+
+/// What Python reads from `PYTHONHASHSEED`: there is no other way to give it a seed. The worker takes it out of its environment.
+fn hash_seed(settings: &PythonSettings) -> Option<String> {
+    match settings.hash_seed {
+        HashSeed::Usual => None,
+        HashSeed::Random => Some("random".to_owned()),
+        HashSeed::Fixed(seed) => Some(seed.to_string()),
+    }
 }
 
 /// The plan for a process of this group with these arguments.
@@ -139,6 +163,7 @@ fn environment(group: &ProcessGroup) -> Vec<Vec<u8>> {
     for (key, value) in &group.environment {
         add(key.as_str(), Some(value.as_bytes()));
     }
+    add("PYTHONHASHSEED", hash_seed(&group.python_settings).as_deref().map(str::as_bytes));
     all.into_iter().map(|(key, value)| [key.as_bytes(), b"=", &value].concat()).collect()
 }
 

@@ -1,0 +1,94 @@
+//! What the configuration says about Python, in the gateway's words.
+
+use std::sync::Arc;
+
+use gateway::{Config, InterpreterSettings, Preload, ScriptRoot};
+use python::Attached;
+use spec::interpreter::HashSeed;
+use spec::worker::WorkerConfig;
+use spec::{Allowed, Root};
+
+use crate::{codes, log};
+
+/// All that the gateway is told when it starts. `run_once`: the process leaves after one request.
+pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
+    let settings = config.python_settings.clone();
+    let of = move |name: &str| {
+        let settings = settings.interpreters.of(name.as_bytes());
+        InterpreterSettings {
+            own_gil: settings.own_gil,
+            switch_interval: settings.switch_interval,
+            python_path: settings.python_path.clone(),
+            restrict_stdin: settings.restrict_stdin,
+            restrict_stdout: settings.restrict_stdout,
+            restrict_signal: settings.restrict_signal,
+        }
+    };
+    Config {
+        process_group: config.group.clone(),
+        processes: config.processes,
+        threads: config.threads,
+        multiprocess: config.multiprocess,
+        multithread: config.threads > 1,
+        run_once,
+        python_path: config.python_path.clone(),
+        home: config.home.clone(),
+        interpreters: Arc::new(of),
+        destroy_interpreters: config.python_settings.destroy_interpreters,
+        case_sensitive: config.python_settings.case_sensitive,
+        httpd_version: config.httpd_version,
+        roots: config.roots.iter().map(script_root).collect(),
+    }
+}
+
+fn script_root(root: &Root) -> ScriptRoot {
+    let application_groups = match &root.application_group {
+        Allowed::Any => None,
+        Allowed::Only(names) => Some(names.clone()),
+    };
+    ScriptRoot { path: root.path.as_os_str().as_encoded_bytes().to_vec(), application_groups }
+}
+
+/// What to load before requests come.
+pub fn preload(config: &WorkerConfig) -> Vec<Preload> {
+    let preload = |preload: &spec::Preload| Preload {
+        script: preload.script.as_os_str().as_encoded_bytes().to_vec(),
+        application_group: preload.application_group.clone(),
+    };
+    config.preload.iter().map(preload).collect()
+}
+
+/// What has to be said in Python before anything else. `python -S` starts without `site`: then the site's own start-up files run
+/// only now, after this process is known to be who it should be. Python's handler for SIGINT goes, because ours would pass the
+/// signal on to it. The variable that carried the seed of hashes here is not for the programs that the application starts.
+const PREPARE: &str = "
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+if forget_seed:
+    os.environ.pop('PYTHONHASHSEED', None)
+if sys.flags.no_site:
+    import site
+    site.main()
+";
+
+/// Prepares the main interpreter.
+pub fn prepare_python<'py>(py: Attached<'py>, config: &WorkerConfig) -> python::Result<'py, ()> {
+    let settings = &config.python_settings;
+    let globals = python::dict(py)?;
+    let forget_seed = python::bool(py, settings.hash_seed != HashSeed::Usual);
+    globals.dict_set(&python::str(py, "forget_seed")?, &forget_seed)?;
+    python::run_source(py, PREPARE, "<wsgi-worker>", &globals)?;
+    if settings.free_threading && !is_free_threaded(py)? {
+        log::report(
+            codes::NOT_FREE_THREADED,
+            "WSGIFreeThreading has no effect: this Python always has a GIL.",
+        );
+    }
+    Ok(())
+}
+
+/// Whether this is a build of Python that can run without the GIL (PEP 703).
+fn is_free_threaded(py: Attached<'_>) -> python::Result<'_, bool> {
+    let flags = python::import(py, "sys")?.attr("abiflags")?;
+    Ok(flags.as_utf8().is_some_and(|flags| flags.contains('t')))
+}
