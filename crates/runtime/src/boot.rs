@@ -128,7 +128,8 @@ fn serve(
     settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))?;
     let requests = Requests::new(config.timers.maximum_requests, config.threads);
     let gateway = Gateway::start(py, settings::gateway_config(config, requests.once()))?;
-    let pool = Pool::new(listener, config.peer_uid).map_err(system("its connections"))?;
+    let sizes = unix::stream::BufferSizes { send: config.send_buffer, receive: config.receive_buffer };
+    let pool = Pool::new(listener, config.peer_uid, sizes).map_err(system("its connections"))?;
     let roots = Roots::new(config.roots.clone());
     let wishes = Wishes::new().map_err(system("a wake-up"))?;
     let shared = Arc::new(Shared { pool, wishes, requests, roots, silence: config.socket_timeout });

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
+use unix::stream::BufferSizes;
 
 use crate::link::{LastLook, Link};
 use crate::{codes, log};
@@ -37,6 +38,8 @@ pub struct Pool {
     epoll: OwnedFd,
     listener: OwnedFd,
     peer_uid: u32,
+    /// Buffers of each connection.
+    sizes: BufferSizes,
     stop: OwnedFd,
     nudge: OwnedFd,
     listener_rests: AtomicBool,
@@ -60,7 +63,7 @@ impl Pool {
     ///
     /// # Errors
     /// Any of epoll_create(2), eventfd(2), epoll_ctl(2).
-    pub fn new(listener: OwnedFd, peer_uid: u32) -> io::Result<Self> {
+    pub fn new(listener: OwnedFd, peer_uid: u32, sizes: BufferSizes) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&listener, true)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -69,7 +72,7 @@ impl Pool {
         epoll::add(&epoll, &stop, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
         let (listener_rests, busy) = (AtomicBool::new(false), AtomicUsize::new(0));
         let table = Mutex::default();
-        Ok(Self { epoll, listener, peer_uid, stop, nudge, listener_rests, busy, table })
+        Ok(Self { epoll, listener, peer_uid, sizes, stop, nudge, listener_rests, busy, table })
     }
 
     /// Sleeps until there is something for this thread.
@@ -129,7 +132,11 @@ impl Pool {
         }
         let socket = accepted.ok()?;
         match unix::peer::of(&socket) {
-            Ok(peer) if peer.uid == self.peer_uid => Some(Link::new(socket)),
+            Ok(peer) if peer.uid == self.peer_uid => {
+                // It works with the system's sizes, too.
+                let _ = self.sizes.set(&socket);
+                Some(Link::new(socket))
+            }
             Ok(peer) => {
                 let facts = format_args!(
                     "A connection from uid {}, pid {} was refused: only Apache's uid {} may talk to this worker.",

@@ -61,6 +61,42 @@ pub struct Timers {
     pub cpu: Option<Duration>,
 }
 
+/// How requests and responses pass between child, worker and client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Longest response header in bytes, name and value; `None`: as long as the whole head may be.
+    pub header: Option<u32>,
+    /// Bytes of a response that a child takes from a worker while the client does not take them.
+    pub ahead: u64,
+    /// How long a child waits for more of a response before it sends what it has.
+    pub flush_delay: Duration,
+    /// How long a client may take nothing of its response; `None`: the server's `Timeout`.
+    pub client: Option<Duration>,
+    /// Size in bytes of the buffers for responses between worker and child (`SO_SNDBUF` of one, `SO_RCVBUF` of the other);
+    /// `None`: the system's.
+    pub send_buffer: Option<u32>,
+    /// The same for requests.
+    pub receive_buffer: Option<u32>,
+}
+
+impl Transfer {
+    /// What a child takes ahead of a client unless something else is written, in bytes.
+    pub const AHEAD: u64 = 64 * 1024 * 1024;
+}
+
+impl Default for Transfer {
+    fn default() -> Self {
+        Self {
+            header: None,
+            ahead: Self::AHEAD,
+            flush_delay: Duration::ZERO,
+            client: None,
+            send_buffer: None,
+            receive_buffer: None,
+        }
+    }
+}
+
 /// Code that a worker may be asked to run. The worker holds every request against these, so that whoever can speak to it still
 /// cannot choose what it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +189,8 @@ pub struct ProcessGroup {
     pub timeouts: Timeouts,
     /// When workers are replaced.
     pub timers: Timers,
+    /// Buffers, and the pace of responses.
+    pub transfer: Transfer,
     /// What the worker may load: targets of aliases that can lead to this group.
     pub roots: Vec<Root>,
     /// What workers load when they start, in this order, each once: `WSGIImportScript`, and scripts of aliases that have both

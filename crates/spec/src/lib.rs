@@ -11,5 +11,5 @@ pub mod interpreter;
 pub mod options;
 pub mod worker;
 
-pub use group::{Account, Allowed, Definitions, Preload, ProcessGroup, Root, Timeouts, Timers};
+pub use group::{Account, Allowed, Definitions, Preload, ProcessGroup, Root, Timeouts, Timers, Transfer};
 pub use interpreter::PythonSettings;

@@ -58,6 +58,10 @@ pub struct WorkerConfig {
     pub timers: Timers,
     /// Longest silence of a child in the middle of a request.
     pub socket_timeout: Duration,
+    /// Size in bytes of the buffer for responses on each connection.
+    pub send_buffer: Option<u32>,
+    /// The same for requests.
+    pub receive_buffer: Option<u32>,
     /// Version of the web server, for `apache.version`.
     pub httpd_version: (u32, u32, u32),
 }

@@ -40,6 +40,7 @@ fn group() -> ProcessGroup {
             socket: second,
             queue: None,
         },
+        transfer: spec::Transfer::default(),
         roots: vec![],
         preload: vec![],
         python_settings: Default::default(),

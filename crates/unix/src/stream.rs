@@ -35,6 +35,32 @@ pub fn connect_to(path: &Path) -> Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Sizes in bytes of a socket's buffers (socket(7): `SO_SNDBUF`, `SO_RCVBUF`); `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BufferSizes {
+    /// What may be on its way to the peer. On Linux this alone decides how far one end of a Unix stream is ahead of the other.
+    pub send: Option<u32>,
+    /// What may wait to be received.
+    pub receive: Option<u32>,
+}
+
+impl BufferSizes {
+    /// Sets them. The kernel takes a size above its limit for the limit.
+    ///
+    /// # Errors
+    /// Any of setsockopt(2).
+    pub fn set(self, socket: impl AsFd) -> Result<()> {
+        let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+        if let Some(size) = self.send {
+            rustix::net::sockopt::set_socket_send_buffer_size(&socket, bytes(size))?;
+        }
+        if let Some(size) = self.receive {
+            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, bytes(size))?;
+        }
+        Ok(())
+    }
+}
+
 /// Sends what fits now. Descriptors travel with the first byte. Never raises SIGPIPE.
 ///
 /// # Errors
@@ -95,6 +121,22 @@ mod tests {
         let path = [b'/'; MAX_PATH + 1];
         let error = connect_to(Path::new(std::ffi::OsStr::from_bytes(&path))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_larger_buffer_takes_more() {
+        let taken = |sizes: BufferSizes| {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            sizes.set(&ours).unwrap();
+            let mut taken = 0;
+            while let Ok(count) = send(&ours, &[IoSlice::new(&[0; 4096])], &[]) {
+                taken += count;
+            }
+            taken
+        };
+        let size = |send| BufferSizes { send: Some(send), receive: None };
+        let (small, large) = (taken(size(8 * 1024)), taken(size(128 * 1024)));
+        assert!(small < 64 * 1024 && large > 2 * small, "{small} and {large} bytes");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use spec::Transfer;
+use unix::stream::BufferSizes;
+
 use crate::groups::GroupHandle;
 use crate::relay::Failure;
 
@@ -30,6 +33,9 @@ pub(super) fn connect(group: &GroupHandle, slot: usize) -> Result<OwnedFd, Failu
             expected: group.listener_uid,
         });
     }
+    let Transfer { send_buffer, receive_buffer, .. } = group.definition.transfer;
+    // It works with the system's sizes, too.
+    let _ = BufferSizes { send: receive_buffer, receive: send_buffer }.set(&connection);
     Ok(connection)
 }
 
@@ -96,6 +102,7 @@ pub(super) mod tests {
             new_privileges: false,
             timeouts,
             timers: Timers::default(),
+            transfer: spec::Transfer::default(),
             roots: Vec::new(),
             preload: Vec::new(),
             python_settings: Default::default(),

@@ -127,6 +127,8 @@ impl Wish {
             graceful_timeout: self.graceful,
             timers: self.timers.clone(),
             socket_timeout: self.socket,
+            send_buffer: None,
+            receive_buffer: None,
             httpd_version: (2, 4, 62),
         }
     }

@@ -144,4 +144,11 @@ pub(super) const TABLE: &[Entry] = &[
         why: "Somebody stopped an upload, or lost the network.",
         action: "Nothing. An application that was reading the body gets an OSError; it needs no log of its own for that.",
     },
+    Entry {
+        code: 1360,
+        level: Warn,
+        happened: "The rest of a response cannot be kept in a file for a client that takes it slowly. The response goes on, but the application's thread waits for the client.",
+        why: "The directory for temporary files is full, missing, or not writable for Apache's user.",
+        action: "Free some space there, or set TMPDIR in Apache's environment to another directory.",
+    },
 ];

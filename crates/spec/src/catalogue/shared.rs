@@ -131,6 +131,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Find the slow call. Where such requests are wanted, raise socket-timeout= of the group or Timeout of the server; for C extensions that hang, write WSGIApplicationGroup %{GLOBAL}.",
     },
     Entry {
+        code: 144,
+        level: Error,
+        happened: "A response header is longer than header-buffer-size= of the process group allows. The request is answered with 500; the line names the header and its size.",
+        why: "A very large cookie, token or policy in one header, often one that grows with each login or permission.",
+        action: "Let the application send less in the header, or raise header-buffer-size=. Without the option there is no limit for a single header.",
+    },
+    Entry {
         code: 146,
         level: Error,
         happened: "The worker closed the connection before it answered. The request is answered with 502, and is not sent again: it may have had effects already.",

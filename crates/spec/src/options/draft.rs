@@ -47,6 +47,12 @@ pub struct Draft {
     pub(super) memory_limit: Option<Option<u64>>,
     pub(super) virtual_memory_limit: Option<Option<u64>>,
     pub(super) timers: Timers,
+    pub(super) send_buffer: Option<Option<u32>>,
+    pub(super) receive_buffer: Option<Option<u32>>,
+    pub(super) header: Option<Option<u32>>,
+    pub(super) ahead: Option<Option<u32>>,
+    pub(super) client: Option<Timeout>,
+    pub(super) flush_delay: Option<Duration>,
 }
 
 impl Draft {

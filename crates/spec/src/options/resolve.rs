@@ -8,7 +8,7 @@ use super::error::ResolveError;
 use super::python::{Executables, PythonChoice};
 use super::value::{Backlog, Identity, Processes, Threads, Timeout, Umask};
 use crate::interpreter::PythonDirectives;
-use crate::{Account, Preload, ProcessGroup, Root, Timeouts};
+use crate::{Account, Preload, ProcessGroup, Root, Timeouts, Transfer};
 
 /// `NGROUPS_MAX` of Linux: setgroups(2) refuses more.
 pub const MAX_GROUPS: usize = 65536;
@@ -108,6 +108,7 @@ impl Draft {
             new_privileges: self.new_privileges.unwrap_or(false),
             timeouts: self.timeouts(facts.timeout),
             timers: self.timers.clone(),
+            transfer: self.transfer(),
             roots: code.roots,
             preload: code.preload,
             python_settings: facts.python.resolve(&self.name, self.switch_interval),
@@ -123,6 +124,18 @@ impl Draft {
             connect: seconds(self.connect, 15),
             socket: self.socket.and_then(Timeout::some).unwrap_or(server),
             queue: self.queue.and_then(Timeout::some),
+        }
+    }
+
+    fn transfer(&self) -> Transfer {
+        let time = |given: Option<Timeout>| given.and_then(Timeout::some);
+        Transfer {
+            header: self.header.flatten(),
+            ahead: self.ahead.flatten().map_or(Transfer::AHEAD, u64::from),
+            flush_delay: self.flush_delay.unwrap_or_default(),
+            client: time(self.client).or_else(|| time(self.socket)),
+            send_buffer: self.send_buffer.flatten(),
+            receive_buffer: self.receive_buffer.flatten(),
         }
     }
 

@@ -264,6 +264,46 @@ pub fn stack(text: &str) -> Result<u64, Refusal> {
     number(text, 256 * 1024, 1024 * 1024 * 1024)
 }
 
+/// A size in bytes of which 0 is the default, `None`. Small numbers are refused: they are kilobytes by mistake, or useless.
+fn size(text: &str, least: u32, refusal: Refusal) -> Result<Option<u32>, Refusal> {
+    match number(text, 0, i32::MAX as u64)? {
+        0 => Ok(None),
+        n => u32::try_from(n).ok().filter(|n| *n >= least).map(Some).ok_or(refusal),
+    }
+}
+
+/// Size of a socket's buffer in bytes; `None` for 0.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn socket_buffer(text: &str) -> Result<Option<u32>, Refusal> {
+    size(text, 512, "is less than 512 bytes")
+}
+
+/// Longest response header in bytes; `None` for 0.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn header_buffer(text: &str) -> Result<Option<u32>, Refusal> {
+    size(text, 8192, "is less than 8192 bytes")
+}
+
+/// Bytes of a response that are held for a client; `None` for 0.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn response_buffer(text: &str) -> Result<Option<u32>, Refusal> {
+    size(text, 65536, "is less than 65536 bytes")
+}
+
+/// A time in milliseconds, up to a minute.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn milliseconds(text: &str) -> Result<Duration, Refusal> {
+    number(text, 0, 60_000).map(Duration::from_millis)
+}
+
 /// `NAME=VALUE` for the environment of a worker.
 ///
 /// # Errors

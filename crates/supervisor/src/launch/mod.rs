@@ -200,6 +200,8 @@ fn worker_config(group: &ProcessGroup, facts: &Facts) -> WorkerConfig {
         graceful_timeout: group.timeouts.graceful,
         timers: group.timers.clone(),
         socket_timeout: group.timeouts.socket,
+        send_buffer: group.transfer.send_buffer,
+        receive_buffer: group.transfer.receive_buffer,
         httpd_version: facts.httpd_version,
     }
 }

@@ -122,6 +122,7 @@ pub fn group(name: &str, python: &Path) -> ProcessGroup {
             socket: Duration::from_secs(1),
             queue: None,
         },
+        transfer: spec::Transfer::default(),
         roots: vec![],
         preload: vec![],
         python_settings: Default::default(),
