@@ -787,6 +787,7 @@ pub const OR_AUTHCFG: i32 = 8;
 pub const ACCESS_CONF: i32 = 64;
 pub const RSRC_CONF: i32 = 128;
 pub const GLOBAL_ONLY: i32 = 95;
+pub const M_GET: i32 = 0;
 pub const OPT_EXECCGI: i32 = 8;
 pub const ENABLE_SENDFILE_OFF: i32 = 0;
 pub const AP_SQ_MAIN_STATE: i32 = 0;
@@ -1212,6 +1213,12 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
+    pub fn ap_internal_redirect(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
+    pub fn apr_socket_timeout_set(sock: *mut apr_socket_t, t: apr_interval_time_t) -> apr_status_t;
+    pub fn apr_socket_timeout_get(
+        sock: *mut apr_socket_t,
+        t: *mut apr_interval_time_t,
+    ) -> apr_status_t;
     pub fn ap_send_interim_response(r: *mut request_rec, send_headers: ::core::ffi::c_int);
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,

@@ -77,7 +77,7 @@ fn structures() -> Vec<Fact> {
         part server_rec { process, next, error_fname, error_log, log, module_config, defn_name, defn_line_number,
             is_virtual, port, server_admin, server_hostname, timeout, keep_alive_timeout }
         part conn_rec { pool, base_server, local_addr, client_addr, client_ip, local_ip, notes, bucket_alloc,
-            keepalive, keepalives, log_id, master, aborted }
+            data_in_output_filters, keepalive, keepalives, log_id, master, aborted }
         part request_rec { pool, connection, server, prev, main, the_request, proxyreq, header_only, proto_num,
             protocol, hostname, request_time, status_line, status, method_number, method, sent_bodyct, expecting_100,
             headers_in, headers_out, err_headers_out, subprocess_env, notes, content_type, handler, user,
@@ -112,7 +112,7 @@ fn numbers() -> Vec<Fact> {
         APR_OC_REASON_DEATH APR_OC_REASON_LOST APR_OC_REASON_RESTART
         APLOG_EMERG APLOG_ALERT APLOG_CRIT APLOG_ERR APLOG_WARNING APLOG_NOTICE APLOG_INFO APLOG_DEBUG APLOG_TRACE1
         APLOG_TRACE8 APLOG_STARTUP APLOG_NO_MODULE
-        OR_FILEINFO OR_AUTHCFG ACCESS_CONF RSRC_CONF GLOBAL_ONLY OPT_EXECCGI ENABLE_SENDFILE_OFF
+        OR_FILEINFO OR_AUTHCFG ACCESS_CONF RSRC_CONF GLOBAL_ONLY OPT_EXECCGI M_GET ENABLE_SENDFILE_OFF
         RAW_ARGS TAKE1 FLAG NO_ARGS
         AP_REQ_ACCEPT_PATH_INFO AP_REQ_REJECT_PATH_INFO AP_REG_EXTENDED
         AP_MPMQ_NOT_SUPPORTED AP_MPMQ_IS_THREADED AP_MPMQ_MAX_THREADS AP_MPMQ_MAX_DAEMONS AP_MPMQ_MPM_STATE

@@ -6,7 +6,7 @@ use httpd_sys as sys;
 use std::fmt;
 use std::fs::File;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::{NonNull, null, null_mut};
 
 /// A brigade in a request's pool.
@@ -110,17 +110,20 @@ impl<'r> Brigade<'r> {
 
     /// Adds `length` bytes of a file from `offset` on. httpd owns the descriptor from here on and closes it when the
     /// content is sent. When the file becomes shorter meanwhile, the connection is broken off so that the client can tell;
-    /// where a read noticed it, `complaint` goes to the connection's log.
+    /// where a read noticed it, `complaint` goes to the connection's log. `sendfile` permits or forbids that system call
+    /// where httpd can use it; `None` leaves it to `EnableSendfile`.
     pub fn push_file(
         &mut self,
         request: &Request<'r>,
         file: OwnedFd,
         offset: u64,
         length: u64,
+        sendfile: Option<bool>,
         complaint: &[u8],
     ) -> Result<(), PassError> {
         let whole = sys::apr_off_t::try_from(offset.saturating_add(length)).is_ok();
-        let quick = file_bucket::sendfile_part(request, length);
+        let allowed = sendfile.unwrap_or_else(|| request.sendfile_allowed());
+        let quick = if allowed { file_bucket::sendfile_part(request, length) } else { 0 };
         let (Ok(start), Ok(middle), Ok(rest), true) = (
             sys::apr_off_t::try_from(offset),
             sys::apr_off_t::try_from(quick),
@@ -130,7 +133,7 @@ impl<'r> Brigade<'r> {
             return Err(PassError::Filter(sys::APR_EGENERAL));
         };
         if middle > 0 {
-            self.push_for_sendfile(request, &file, start, middle)?;
+            self.push_for_sendfile(request, file.as_fd(), start, middle)?;
         }
         // SAFETY: the connection is live, and the brigade uses its allocator; the bucket is fresh.
         unsafe {
@@ -141,11 +144,24 @@ impl<'r> Brigade<'r> {
         Ok(())
     }
 
+    /// Adds `length` bytes from `offset` on of a file that nobody else can change. httpd can complete a response with them
+    /// while no thread waits (mpm_event).
+    pub fn push_private_file(
+        &mut self,
+        request: &Request<'r>,
+        file: &impl AsFd,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), PassError> {
+        let number = |n: u64| sys::apr_off_t::try_from(n).map_err(|_| PassError::Filter(sys::APR_EGENERAL));
+        self.push_for_sendfile(request, file.as_fd(), number(offset)?, number(length)?)
+    }
+
     /// Adds a part of a file as APR's own bucket.
     fn push_for_sendfile(
         &mut self,
         request: &Request<'r>,
-        file: &OwnedFd,
+        file: BorrowedFd<'_>,
         offset: sys::apr_off_t,
         length: sys::apr_off_t,
     ) -> Result<(), PassError> {

@@ -9,6 +9,7 @@ use httpd_sys as sys;
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::ptr::{NonNull, null_mut};
+use std::time::Duration;
 
 /// An address and port of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,16 +114,65 @@ impl<'r> Connection<'r> {
 
     /// The client's socket, to wait for its end of the connection to close; `None` for a stream of HTTP/2.
     pub fn socket(&self) -> Option<BorrowedFd<'r>> {
-        if self.is_secondary() {
-            return None;
-        }
+        let socket = self.own_socket()?;
         let mut fd = -1;
         // SAFETY: the connection lives for 'r and so does its socket.
         unsafe {
-            let socket = sys::ap_get_conn_socket(self.raw());
-            let known = !socket.is_null() && sys::apr_os_sock_get(&raw mut fd, socket) == sys::APR_SUCCESS;
+            let known = sys::apr_os_sock_get(&raw mut fd, socket) == sys::APR_SUCCESS;
             (known && fd >= 0).then(|| BorrowedFd::borrow_raw(fd))
         }
+    }
+
+    /// How long the client may take or send nothing; `None` for a stream of HTTP/2, or without a limit.
+    pub fn patience(&self) -> Option<Duration> {
+        let socket = self.own_socket()?;
+        let mut microseconds = -1;
+        // SAFETY: the socket lives as long as the connection.
+        let status = unsafe { sys::apr_socket_timeout_get(socket, &raw mut microseconds) };
+        let known = status == sys::APR_SUCCESS;
+        u64::try_from(microseconds).ok().filter(|_| known).map(Duration::from_micros)
+    }
+
+    /// Sets [`Connection::patience`]; nothing happens for a stream of HTTP/2.
+    pub fn set_patience(&self, limit: Duration) {
+        if let Some(socket) = self.own_socket() {
+            let microseconds = sys::apr_interval_time_t::try_from(limit.as_micros());
+            // SAFETY: as in `patience`. A socket that cannot take the new limit keeps the old one.
+            let _ = unsafe {
+                sys::apr_socket_timeout_set(socket, microseconds.unwrap_or(sys::apr_interval_time_t::MAX))
+            };
+        }
+    }
+
+    /// Whether httpd holds content for the client that the client's socket had no room for.
+    pub fn has_pending_output(&self) -> bool {
+        // SAFETY: as in `client`; a plain field, written by the thread the connection belongs to.
+        unsafe { (*self.raw()).data_in_output_filters != 0 }
+    }
+
+    /// Sends what fits now of the content that httpd holds, as an MPM does that completes a response.
+    pub fn push_pending_output(&self) {
+        // SAFETY: the connection and its filters are live. The last filter is httpd's core, which takes a null brigade for
+        // the wish to write what it holds without waiting (core_filters.c). What goes wrong it notes in the connection.
+        unsafe {
+            let mut filter = (*self.raw()).output_filters;
+            while let Some(next) = filter.as_ref().map(|filter| filter.next).filter(|next| !next.is_null()) {
+                filter = next;
+            }
+            let Some(record) = filter.as_ref().and_then(|filter| filter.frec.as_ref()) else { return };
+            if let Some(write) = record.filter_func.out_func {
+                let _ = write(filter, null_mut());
+            }
+        }
+    }
+
+    fn own_socket(&self) -> Option<*mut sys::apr_socket_t> {
+        if self.is_secondary() {
+            return None;
+        }
+        // SAFETY: as in `client`.
+        let socket = unsafe { sys::ap_get_conn_socket(self.raw()) };
+        (!socket.is_null()).then_some(socket)
     }
 
     /// Whether the client speaks TLS to this server (mod_ssl; false when it is not loaded).

@@ -30,10 +30,8 @@ const TRANSPARENT: [&[u8]; 7] =
 /// How many bytes at the beginning of a part of `length` bytes may go as APR's file bucket, and with `sendfile`: 0 unless
 /// that is what httpd's core will do with it.
 pub(crate) fn sendfile_part(request: &Request<'_>, length: u64) -> u64 {
-    let fits = length >= SENDFILE_FROM
-        && !request.connection().is_secondary()
-        && request.sendfile_allowed()
-        && reaches_core_unread(request);
+    let fits =
+        length >= SENDFILE_FROM && !request.connection().is_secondary() && reaches_core_unread(request);
     if fits { length - TAIL } else { 0 }
 }
 

@@ -9,6 +9,7 @@ use spec::ProcessGroup;
 use unix::shared::SharedCounters;
 
 use crate::proxies::Network;
+use crate::routing::{HeadAsGet, Settings};
 
 /// All process groups of one configuration. Made once by httpd's parent, read-only in its children.
 #[derive(Debug)]
@@ -137,10 +138,36 @@ pub struct RequestPlan<'a> {
     pub script_reloading: bool,
     /// Whether `wsgi.input` can seek.
     pub seekable_input: bool,
+    /// What the directives make of the response.
+    pub response: ResponsePlan,
     /// Whether the request leaves `inactivity-timeout` alone (`WSGIIgnoreActivity`).
     pub ignore_activity: bool,
     /// The headers that proxies may set (`WSGITrustedProxyHeaders`).
     pub proxy_headers: Option<Arc<[String]>>,
     /// The proxies (`WSGITrustedProxies`).
     pub proxies: Option<Arc<[Network]>>,
+}
+
+/// The part of the plan that is about the response.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponsePlan {
+    /// Whether the application sees GET for HEAD (`WSGIMapHEADToGET`).
+    pub head_as_get: HeadAsGet,
+    /// Whether httpd's page replaces a response with an error status (`WSGIErrorOverride`).
+    pub error_override: bool,
+    /// Whether a local `Location` with status 200 is answered by httpd (`WSGILocationRedirect`).
+    pub location_redirect: bool,
+    /// Whether files may be sent with sendfile(2); `None`: as `EnableSendfile` says (`WSGIEnableSendfile`).
+    pub sendfile: Option<bool>,
+}
+
+impl From<&Settings> for ResponsePlan {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            head_as_get: settings.head_as_get.unwrap_or(HeadAsGet::Auto),
+            error_override: settings.error_override.unwrap_or(false),
+            location_redirect: settings.location_redirect.unwrap_or(false),
+            sendfile: settings.sendfile,
+        }
+    }
 }

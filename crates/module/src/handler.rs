@@ -151,6 +151,7 @@ fn plan<'g>(
         buffering: settings.buffering.unwrap_or(true),
         script_reloading: settings.script_reloading.unwrap_or(true),
         seekable_input: settings.seekable_input.unwrap_or(false),
+        response: settings.into(),
         ignore_activity: settings.ignore_activity.unwrap_or(false),
         proxy_headers: settings.proxy_headers.clone(),
         proxies: settings.proxies.clone(),

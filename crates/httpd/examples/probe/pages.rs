@@ -129,7 +129,7 @@ pub fn file(request: &mut Request<'_>) -> Answer {
     let Ok(file) = std::fs::File::open("/proc/self/exe") else { return Answer::Status(500) };
     let mut brigade = Brigade::new(request);
     request.set_content_length(1000);
-    if brigade.push_file(request, file.into(), 1, 1000, b"the file is short").is_err() {
+    if brigade.push_file(request, file.into(), 1, 1000, None, b"the file is short").is_err() {
         return Answer::Status(500);
     }
     brigade.push_end();
@@ -147,7 +147,7 @@ pub fn short_file(request: &mut Request<'_>) -> Answer {
     request.set_content_length(length);
     request.set_content_type(b"text/plain");
     let offset = size.saturating_sub(length - missing);
-    if brigade.push_file(request, file.into(), offset, length, b"the file is short").is_err() {
+    if brigade.push_file(request, file.into(), offset, length, None, b"the file is short").is_err() {
         return Answer::Status(500);
     }
     brigade.push_end();

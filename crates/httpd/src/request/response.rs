@@ -32,6 +32,21 @@ impl Request<'_> {
         unsafe { sys::ap_set_content_length(self.raw(), length) }
     }
 
+    /// Lets httpd answer with what it has at this path of its own, as if it had been asked for with GET, whatever the request's
+    /// method was (RFC 3875, 6.2.2). Return [`crate::Answer::Ok`] afterwards. httpd ends loops (`LimitInternalRecursion`).
+    pub fn redirect_internally(&mut self, path: &[u8]) {
+        // The body has been read: the new request has none.
+        self.headers_in().unset(c"Content-Length");
+        self.headers_in().unset(c"Transfer-Encoding");
+        let path = self.pool().copy(path);
+        // SAFETY: the request is live, and so is the path, in its pool; the method is static text, its number httpd.h's.
+        unsafe {
+            (*self.raw()).method = c"GET".as_ptr();
+            (*self.raw()).method_number = sys::M_GET;
+            sys::ap_internal_redirect(path, self.raw());
+        }
+    }
+
     /// Keeps this response out of httpd's caches.
     pub fn set_no_cache(&mut self) {
         // SAFETY: the request is live, and so is the one it is part of.
@@ -47,6 +62,11 @@ impl Request<'_> {
     pub fn head_sent(&self) -> bool {
         // SAFETY: the request is live; httpd's header filter sets the mark.
         unsafe { (*self.raw()).sent_bodyct != 0 }
+    }
+
+    /// Has httpd take the client for gone: it gets no more, and the connection is closed (`%X` of the access log is `X`).
+    pub fn abandon(&mut self) {
+        self.connection().give_up();
     }
 
     /// Ends a response that cannot be completed so that the client can tell: no final chunk, the connection closed (a

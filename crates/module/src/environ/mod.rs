@@ -14,6 +14,7 @@ pub use encode::{Facts, Redirect, encode};
 
 use crate::groups::RequestPlan;
 use crate::proxies::{self, Changes, Rules};
+use crate::routing::HeadAsGet;
 
 /// Writes the whole request frame.
 ///
@@ -87,8 +88,13 @@ fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>, forwarded: &'a Ch
         connection_id: connection.log_id().unwrap_or_default(),
         authorization: plan.pass_authorization || pass_auth,
         proxy_authorization: pass_auth,
-        head_as_get: request.header_only() && request.has_content_filter(),
         forwarded,
+        head_as_get: request.header_only()
+            && match plan.response.head_as_get {
+                HeadAsGet::Off => false,
+                HeadAsGet::On => true,
+                HeadAsGet::Auto => request.has_content_filter(),
+            },
     }
 }
 

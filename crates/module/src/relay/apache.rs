@@ -1,17 +1,22 @@
 //! The httpd side of a request: its body, its response through brigades, its error log.
 
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use httpd::{Brigade, Level, Read, Request, Tail, Wait};
+use unix::stream::{self, Interest};
 use wire::LogLevel;
 
 use super::client::{Client, Gone, Piece, Then};
 use crate::body::{BodyError, BodyRead};
-use crate::response::{CheckedHead, Kind};
+use crate::groups::RequestPlan;
+use crate::response::{CheckedHead, Kind, survives};
 
 /// Pieces that are passed to httpd's filters at a time.
 const BATCH: usize = 16;
+
+/// A pass to a stream of HTTP/2 that takes longer has waited for the client.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// For the log when a file that is sent loses its end.
 const SHORTER: &[u8] = b"WSGI1119: A file that an application has given to wsgi.file_wrapper became shorter while it was sent; the \
@@ -26,12 +31,31 @@ pub(super) struct Apache<'q, 'r> {
     held: Vec<(Vec<u8>, Vec<u8>)>,
     /// The response has begun: an interim one would stand in the middle of it.
     begun: bool,
+    /// `WSGIEnableSendfile`.
+    sendfile: Option<bool>,
+    /// `response-socket-timeout`.
+    limit: Option<Duration>,
+    /// The limit before it, to be put back.
+    former_limit: Option<Duration>,
+    /// The last pass to a stream of HTTP/2 took its time: the client is slow.
+    slow: bool,
 }
 
 impl<'q, 'r> Apache<'q, 'r> {
-    pub(super) fn new(request: &'q mut Request<'r>) -> Self {
+    pub(super) fn new(request: &'q mut Request<'r>, plan: &RequestPlan<'_>) -> Self {
         let body = httpd::Body::new(request);
-        Self { request, body, brigade: None, held: Vec::new(), begun: false }
+        let transfer = &plan.group.definition.transfer;
+        Self {
+            request,
+            body,
+            brigade: None,
+            held: Vec::new(),
+            begun: false,
+            sendfile: plan.response.sendfile,
+            limit: transfer.client,
+            former_limit: None,
+            slow: false,
+        }
     }
 
     pub(super) fn request(&mut self) -> &mut Request<'r> {
@@ -40,9 +64,49 @@ impl<'q, 'r> Apache<'q, 'r> {
 
     fn pass(&mut self, pieces: &[&[u8]], tail: Tail) -> Result<(), Gone> {
         let request = &mut *self.request;
+        let begin = request.connection().is_secondary().then(Instant::now);
         let brigade = self.brigade.get_or_insert_with(|| Brigade::new(request));
         // An error of a filter, not of the client, has the same end: nobody takes more bytes. The filter has logged it.
-        brigade.pass_borrowed(request, pieces, tail).map_err(|_| Gone)
+        let result = brigade.pass_borrowed(request, pieces, tail).map_err(|_| Gone);
+        self.slow = begin.is_some_and(|begin| begin.elapsed() > SLOW);
+        result
+    }
+
+    /// The brigade, for pieces that are files.
+    fn brigade(&mut self) -> (&Request<'r>, &mut Brigade<'r>) {
+        let request = &*self.request;
+        (request, self.brigade.get_or_insert_with(|| Brigade::new(request)))
+    }
+
+    fn push_file(&mut self, piece: Piece<'_>) -> Result<(), Gone> {
+        let sendfile = self.sendfile;
+        let (request, brigade) = self.brigade();
+        let pushed = match piece {
+            Piece::Data(_) => Ok(()),
+            Piece::File { file, offset, length } => {
+                brigade.push_file(request, file, offset, length, sendfile, SHORTER)
+            }
+            Piece::Private { file, offset, length } => {
+                brigade.push_private_file(request, file, offset, length)
+            }
+        };
+        pushed.map_err(|_| Gone)
+    }
+
+    /// Puts `response-socket-timeout` into force, before the first byte of a response.
+    fn limit_client(&mut self) {
+        let Some(limit) = self.limit.filter(|_| self.former_limit.is_none()) else { return };
+        let connection = self.request.connection();
+        self.former_limit = connection.patience();
+        connection.set_patience(limit);
+    }
+
+    /// Puts back the limit of before, unless httpd still has to wait for the client.
+    fn unlimit_client(&mut self) {
+        let connection = self.request.connection();
+        if let Some(limit) = self.former_limit.filter(|_| !connection.has_pending_output()) {
+            connection.set_patience(limit);
+        }
     }
 }
 
@@ -64,12 +128,37 @@ impl Client for Apache<'_, '_> {
         }
     }
 
-    fn body_socket(&self) -> Option<BorrowedFd<'_>> {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.request.connection().socket()
     }
 
     fn patience(&self) -> Duration {
         self.request.server().timeout()
+    }
+
+    fn is_ready(&mut self, patience: Duration) -> bool {
+        let connection = self.request.connection();
+        let Some(socket) = connection.socket() else { return patience.is_zero() || !self.slow };
+        let begin = Instant::now();
+        while connection.has_pending_output() {
+            connection.push_pending_output();
+            if !connection.has_pending_output() || connection.aborted() {
+                break;
+            }
+            let left = patience.saturating_sub(begin.elapsed());
+            if left.is_zero() || !matches!(stream::wait([(socket, Interest::Write)], left), Ok(true)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn response_patience(&self) -> Duration {
+        self.limit.unwrap_or_else(|| self.request.server().timeout())
+    }
+
+    fn abandon(&mut self) {
+        self.request.abandon();
     }
 
     fn head(&mut self, head: &CheckedHead<'_>) {
@@ -94,11 +183,22 @@ impl Client for Apache<'_, '_> {
         // taking the next request for that body.
     }
 
-    fn send(&mut self, pieces: &mut dyn Iterator<Item = Piece<'_>>, then: Then) -> Result<(), Gone> {
-        self.begun = true;
+    fn head_of_page(&mut self, head: &CheckedHead<'_>) {
+        let kept = head.fields().filter(|field| survives(field.name));
+        self.held.extend(kept.map(|field| (field.name.to_vec(), field.value.to_vec())));
+    }
+
+    fn show_page(&mut self) {
         for (name, value) in self.held.drain(..) {
             self.request.err_headers_out().add(&name, &value);
         }
+    }
+
+    fn send(&mut self, pieces: &mut dyn Iterator<Item = Piece<'_>>, then: Then) -> Result<(), Gone> {
+        // What a page of httpd's would keep goes with the response, too.
+        self.show_page();
+        self.limit_client();
+        self.begun = true;
         let mut batch: [&[u8]; BATCH] = [&[]; BATCH];
         let mut count = 0;
         for piece in pieces {
@@ -113,14 +213,12 @@ impl Client for Apache<'_, '_> {
                         count += 1;
                     }
                 }
-                Piece::File { file, offset, length } => {
+                piece => {
                     if count > 0 {
                         self.pass(batch.get(..count).unwrap_or_default(), Tail::More)?;
                         count = 0;
                     }
-                    let request = &mut *self.request;
-                    let brigade = self.brigade.get_or_insert_with(|| Brigade::new(request));
-                    brigade.push_file(request, file, offset, length, SHORTER).map_err(|_| Gone)?;
+                    self.push_file(piece)?;
                 }
             }
         }
@@ -128,7 +226,11 @@ impl Client for Apache<'_, '_> {
         match then {
             Then::More => self.pass(rest, Tail::More),
             Then::Flush => self.pass(rest, Tail::Flush),
-            Then::End => self.pass(rest, Tail::End),
+            Then::End => {
+                let passed = self.pass(rest, Tail::End);
+                self.unlimit_client();
+                passed
+            }
             Then::Broken => {
                 let passed = self.pass(rest, Tail::More);
                 self.request.break_off();

@@ -1,5 +1,6 @@
 //! What the relay asks of the httpd side of a request. `apache` answers with the real one; tests answer without httpd.
 
+use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -17,6 +18,15 @@ pub enum Piece<'a> {
     File {
         /// The file.
         file: OwnedFd,
+        /// First byte.
+        offset: u64,
+        /// Number of bytes, at least 1.
+        length: u64,
+    },
+    /// A part of a file that only this process can change, and does not.
+    Private {
+        /// The file.
+        file: &'a File,
         /// First byte.
         offset: u64,
         /// Number of bytes, at least 1.
@@ -50,14 +60,30 @@ pub trait Client {
     /// [`BodyError`]; the body is then over.
     fn read_body(&mut self, buffer: &mut Vec<u8>, limit: usize, wait: bool) -> Result<BodyRead, BodyError>;
 
-    /// What to poll for more of the body; `None` when only another read can tell.
-    fn body_socket(&self) -> Option<BorrowedFd<'_>>;
+    /// The client's socket, to poll for more of the body and for room; `None` when only a blocking call can tell.
+    fn socket(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Whether the client takes more without making the caller wait, possibly after `patience`. With none, a client without a
+    /// socket is always said to be ready.
+    fn is_ready(&mut self, patience: Duration) -> bool;
+
+    /// How long the client may take nothing of its response.
+    fn response_patience(&self) -> Duration;
+
+    /// The client has taken nothing for too long: it gets no more.
+    fn abandon(&mut self);
 
     /// Longest silence of the client while its body is waited for.
     fn patience(&self) -> Duration;
 
     /// Takes status and headers. Nothing is sent before the first [`Client::send`].
     fn head(&mut self, head: &CheckedHead<'_>);
+
+    /// Takes the head of a response that is replaced by a page of httpd's, for the headers that the page keeps.
+    fn head_of_page(&mut self, head: &CheckedHead<'_>);
+
+    /// The page will be shown.
+    fn show_page(&mut self);
 
     /// Takes the next pieces of the body.
     ///

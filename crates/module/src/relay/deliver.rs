@@ -3,13 +3,12 @@
 
 use std::io::{ErrorKind, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 use unix::stream::{self, Interest};
 use wire::RefusalReason;
 
 use super::client::Client;
-use super::exchange::{Ended, Exchange};
+use super::exchange::{Ended, Exchange, Terms};
 use super::failure::{Failure, Stage};
 use super::inbox::Inbox;
 
@@ -42,12 +41,8 @@ pub struct Outgoing<'a> {
     pub frame: &'a [u8],
     /// The body's file, which travels with the frame.
     pub file: Option<BorrowedFd<'a>>,
-    /// The body comes later, when the worker asks.
-    pub streamed: bool,
-    /// The client sent HEAD.
-    pub head_only: bool,
-    /// Longest silence of the worker.
-    pub silence: Duration,
+    /// What else is known.
+    pub terms: Terms<'a>,
 }
 
 /// Sends the request and relays the answer. `free` is called as soon as the worker has no more to do with the request, before
@@ -79,8 +74,8 @@ pub fn deliver(
             Err(Failure::Reset) => return Err((Failure::NotTaken(fresh), Stage::Sending)),
             Err(failure) => return Err((failure, Stage::Sending)),
         }
-        let Outgoing { head_only, streamed, silence, .. } = *request;
-        let mut exchange = Exchange::new(client, inbox, head_only, streamed, silence);
+        let streamed = request.terms.streamed;
+        let mut exchange = Exchange::new(client, inbox, request.terms);
         let result = exchange.run(connection.as_fd());
         if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() && !streamed && !fresh_only {
             // It was closed with bytes of ours unread, and an application starts only when all of them were read. The
@@ -139,9 +134,9 @@ fn send(connection: &OwnedFd, request: &Outgoing<'_>) -> Result<(), Failure> {
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => {
-                    match stream::wait([(connection.as_fd(), Interest::Write)], request.silence) {
+                    match stream::wait([(connection.as_fd(), Interest::Write)], request.terms.silence) {
                         Ok(true) => {}
-                        Ok(false) => return Err(Failure::Silent(request.silence)),
+                        Ok(false) => return Err(Failure::Silent(request.terms.silence)),
                         Err(error) => return Err(Failure::Connection(error)),
                     }
                 }

@@ -1,18 +1,20 @@
 //! One request on one connection, from the sent frame to the last frame of the answer. Knows frames and the [`Client`], neither
-//! httpd nor how connections are made.
+//! httpd nor how connections are made. How the client gets the response is `passing`'s part.
 
 use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use unix::stream::{self, Interest};
 use wire::{FilePart, Kind, Log, LogLevel, Refusal, ResponseHead, ResponseOrder, WireError};
 
-use super::client::{Client, Piece, Then};
+use super::backlog::Backlog;
+use super::client::{Client, Then};
 use super::failure::{Failure, Stage, printable};
 use super::inbox::{Inbox, Item, Place};
 use super::upload::{Step, Upload};
-use crate::response::{Body, CheckedHead};
+use crate::response::{Body, CheckedHead, Meaning, Rules};
 
 /// Looks at the connection, with a `sched_yield` before each, before the thread sleeps. Measured: a quarter less latency.
 const LOOKS: u32 = 4;
@@ -30,12 +32,33 @@ pub enum Part {
 }
 
 /// How an exchange ended, when the worker kept to the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// A whole response; [`Exchange::finish`] passes on the rest of it.
     Response,
     /// No response; the client gets httpd's page for this status.
     Status(u16),
+    /// No response; the client gets what httpd has at this path.
+    Redirect(Vec<u8>),
+}
+
+/// What is known about an exchange before it begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The request's body comes later, when the worker asks.
+    pub streamed: bool,
+    /// The client sent HEAD, and nothing in httpd needs the body.
+    pub head_only: bool,
+    /// Longest silence of the worker.
+    pub silence: Duration,
+    /// What the configuration makes of the head.
+    pub rules: Rules,
+    /// How long to wait for more before what is there is sent.
+    pub flush_delay: Duration,
+    /// Bytes of the response to hold for the client at most.
+    pub ahead: u64,
+    /// Directory of the file that holds them.
+    pub spool: &'a Path,
 }
 
 /// What the head has announced.
@@ -48,50 +71,59 @@ struct Announced {
 /// The state of one exchange.
 #[derive(Debug)]
 pub struct Exchange<'a, C> {
-    client: &'a mut C,
-    inbox: &'a mut Inbox,
-    head_only: bool,
-    silence: Duration,
+    pub(super) client: &'a mut C,
+    pub(super) inbox: &'a mut Inbox,
+    pub(super) terms: Terms<'a>,
     order: ResponseOrder,
     announced: Option<Announced>,
     /// Bytes of the body so far.
-    seen: u64,
-    parts: Vec<Part>,
+    pub(super) seen: u64,
+    pub(super) parts: Vec<Part>,
+    /// What the client has not taken.
+    pub(super) backlog: Backlog,
+    /// A piece of it on its way.
+    pub(super) piece: Vec<u8>,
+    /// Something was passed on, or waits here, that is not flushed.
+    pub(super) owed: bool,
+    /// Since when the client takes nothing.
+    pub(super) late: Option<Instant>,
+    /// Nothing more can be taken from the worker before the client has taken something.
+    pub(super) blocked: bool,
     /// Files so far.
     files: usize,
     /// Something was given to the client: a status can no longer be chosen.
-    sent: bool,
+    pub(super) sent: bool,
     /// All of a response of known length was passed on, its end included.
-    complete: bool,
-    upload: Upload,
+    pub(super) complete: bool,
+    /// What the client gets in the place of this response.
+    instead: Option<Ended>,
+    pub(super) upload: Upload,
     /// Time waited for the rest of a frame that has begun.
-    dribbled: Duration,
+    pub(super) dribbled: Duration,
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    /// For a request that was just sent. `streamed`: its body comes when the worker asks. `silence`: how long the worker may
-    /// send nothing.
-    pub fn new(
-        client: &'a mut C,
-        inbox: &'a mut Inbox,
-        head_only: bool,
-        streamed: bool,
-        silence: Duration,
-    ) -> Self {
+    /// For a request that was just sent.
+    pub fn new(client: &'a mut C, inbox: &'a mut Inbox, terms: Terms<'a>) -> Self {
         inbox.reset();
         Self {
             client,
             inbox,
-            head_only,
-            silence,
-            order: ResponseOrder::new(streamed),
+            terms,
+            order: ResponseOrder::new(terms.streamed),
             announced: None,
             seen: 0,
             parts: Vec::new(),
+            backlog: Backlog::default(),
+            piece: Vec::new(),
+            owed: false,
+            late: None,
+            blocked: false,
             files: 0,
             sent: false,
             complete: false,
-            upload: Upload::new(streamed),
+            instead: None,
+            upload: Upload::new(terms.streamed),
             dribbled: Duration::ZERO,
         }
     }
@@ -110,6 +142,9 @@ impl<'a, C: Client> Exchange<'a, C> {
             // The first look comes too early always: the worker has not even been woken.
             let due = !self.is_untouched();
             if (due && self.receive(socket)?) || step == Step::Moved || self.linger(socket)? {
+                continue;
+            }
+            if self.is_early(socket)? {
                 continue;
             }
             self.flush()?;
@@ -209,9 +244,18 @@ impl<'a, C: Client> Exchange<'a, C> {
 
     fn head(&mut self, place: &Place) -> Result<(), Failure> {
         let head = ResponseHead::decode(self.inbox.bytes(place)).map_err(Failure::Protocol)?;
-        let head = CheckedHead::check(head, self.head_only).map_err(Failure::Head)?;
-        self.announced = Some(Announced { length: head.length(), body: head.body() });
-        self.client.head(&head);
+        let head = CheckedHead::check(head, self.terms.head_only).map_err(Failure::Head)?;
+        let meaning = self.terms.rules.apply(&head).map_err(Failure::LongHeader)?;
+        let body = if meaning == Meaning::Response { head.body() } else { Body::Dropped };
+        self.announced = Some(Announced { length: head.length(), body });
+        match meaning {
+            Meaning::Response => self.client.head(&head),
+            Meaning::ErrorPage(status) => {
+                self.client.head_of_page(&head);
+                self.instead = Some(Ended::Status(status));
+            }
+            Meaning::Elsewhere(path) => self.instead = Some(Ended::Redirect(path.to_vec())),
+        }
         Ok(())
     }
 
@@ -269,7 +313,11 @@ impl<'a, C: Client> Exchange<'a, C> {
         }
     }
 
-    fn end(&self) -> Result<Ended, Failure> {
+    fn end(&mut self) -> Result<Ended, Failure> {
+        if let Some(instead) = self.instead.take() {
+            self.client.show_page();
+            return Ok(instead);
+        }
         match self.length() {
             Some(announced) if self.seen != announced => Err(Failure::Length { sent: self.seen, announced }),
             _ => Ok(Ended::Response),
@@ -277,7 +325,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// The length to hold the body to.
-    fn length(&self) -> Option<u64> {
+    pub(super) fn length(&self) -> Option<u64> {
         self.announced.filter(|announced| announced.body == Body::Sent).and_then(|announced| announced.length)
     }
 
@@ -287,11 +335,8 @@ impl<'a, C: Client> Exchange<'a, C> {
 
     /// Receives once. False when nothing is there.
     fn receive(&mut self, socket: BorrowedFd<'_>) -> Result<bool, Failure> {
-        if self.inbox.is_full() {
-            if !self.parts.is_empty() {
-                self.pass(Then::More)?;
-            }
-            self.inbox.discard();
+        if self.inbox.is_full() && !self.make_room()? {
+            return Ok(false);
         }
         match self.inbox.receive(socket) {
             Ok(0) => Err(Failure::Closed),
@@ -304,6 +349,15 @@ impl<'a, C: Client> Exchange<'a, C> {
         }
     }
 
+    /// Waits for more of a response that is under way (`response-flush-delay`). True when there is more.
+    fn is_early(&self, socket: BorrowedFd<'_>) -> Result<bool, Failure> {
+        let delay = self.terms.flush_delay;
+        if delay.is_zero() || self.parts.is_empty() || self.blocked {
+            return Ok(false);
+        }
+        stream::wait([(socket, Interest::Read)], delay).map_err(Failure::Connection)
+    }
+
     fn linger(&mut self, socket: BorrowedFd<'_>) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
             std::thread::yield_now();
@@ -312,55 +366,6 @@ impl<'a, C: Client> Exchange<'a, C> {
             }
         }
         Ok(false)
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        if self.parts.is_empty() {
-            return Ok(());
-        }
-        // A body of known length ends with its last byte, whatever the application does afterwards. httpd's range filter
-        // cuts only what it sees whole.
-        self.complete = self.length() == Some(self.seen);
-        self.pass(if self.complete { Then::End } else { Then::Flush })?;
-        self.inbox.discard();
-        Ok(())
-    }
-
-    fn pass(&mut self, then: Then) -> Result<(), Failure> {
-        let inbox = &*self.inbox;
-        let mut pieces = self.parts.drain(..).map(|part| match part {
-            Part::Data(place) => Piece::Data(inbox.bytes(&place)),
-            Part::File(file, FilePart { offset, length }) => Piece::File { file, offset, length },
-        });
-        self.sent = true;
-        self.client.send(&mut pieces, then).map_err(|_| Failure::ClientGone)
-    }
-
-    /// Sleeps until the worker, or the client in the middle of an upload, has something.
-    fn wait(&mut self, socket: BorrowedFd<'_>, step: Step) -> Result<(), Failure> {
-        let begin = Instant::now();
-        let mid_frame = self.inbox.is_mid_frame();
-        // A frame that has begun must be complete within the time that an idle worker has: it leaves in one piece.
-        let patience = self.silence.saturating_sub(self.dribbled);
-        let nap = self.upload.nap(self.client.body_socket().is_some()).min(patience);
-        let ready = match (step, self.client.body_socket()) {
-            (Step::WaitsForClient, Some(client)) => {
-                stream::wait([(socket, Interest::Read), (client, Interest::Read)], nap)
-            }
-            (Step::WaitsForClient, None) => stream::wait([(socket, Interest::Read)], nap),
-            (Step::WaitsForWorker, _) => stream::wait([(socket, Interest::Both)], patience),
-            _ => stream::wait([(socket, Interest::Read)], patience),
-        };
-        let ready = ready.map_err(Failure::Connection)?;
-        let slept = begin.elapsed();
-        if mid_frame {
-            self.dribbled += slept;
-        }
-        if step == Step::WaitsForClient && !(mid_frame && slept >= patience) {
-            // The worker is silent because it waits, too.
-            return self.upload.slept(slept, self.client.patience().min(self.silence));
-        }
-        if ready { Ok(()) } else { Err(Failure::Silent(self.silence)) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wire::{RefusalReason, WireError};
 
 use crate::body::BodyError;
-use crate::response::BadHead;
+use crate::response::{BadHead, LongHeader};
 
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +132,12 @@ pub enum Failure {
     /// The head of the response must not reach a client.
     #[error("its response head is not acceptable: {0}")]
     Head(BadHead),
+    /// A header is longer than `header-buffer-size`.
+    #[error(
+        "the response header \"{name}\" has {length} bytes, header-buffer-size= allows {limit}",
+        name = .0.name, length = .0.length, limit = .0.limit
+    )]
+    LongHeader(LongHeader),
     /// A descriptor that is not what it should be.
     #[error("the descriptor it sent was refused: {0}")]
     Descriptor(&'static str),
@@ -208,6 +214,7 @@ impl Failure {
             Self::Silent(_) => worker(504, "WSGI0145", SILENT),
             Self::Protocol(_) => worker(502, "WSGI1113", HOSTILE),
             Self::Head(_) => worker(502, "WSGI0148", HOSTILE),
+            Self::LongHeader(_) => make(Owner::Application, 500, Some(Error), "WSGI0144", LONG),
             Self::Descriptor(_) | Self::TooManyFiles(_) => worker(502, "WSGI1114", HOSTILE),
             Self::Length { .. } => worker(502, "WSGI1115", LENGTH),
             Self::Aborted => make(Owner::Application, 500, Some(Error), "WSGI1117", ABOVE),
@@ -240,6 +247,7 @@ const SILENT: &str =
     "Look for a request that hangs, or raise socket-timeout= of the group or Timeout of the server.";
 const HOSTILE: &str = "Code in the worker writes to the connection past mod_wsgi, or mod_wsgi has a bug; nothing of it was \
                        passed on.";
+const LONG: &str = "Let the application send less in it, or raise header-buffer-size= of the group.";
 const LENGTH: &str = "Let the application send the length it announces, or not announce one.";
 const ABOVE: &str = "The lines above say why.";
 

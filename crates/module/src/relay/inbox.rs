@@ -10,7 +10,10 @@ use wire::{FrameHeader, HEADER_LEN, Kind, WireError};
 /// Size of the buffer in bytes between requests: each of httpd's threads has one.
 const RESTING: usize = 8 * 1024;
 /// Size of the buffer in bytes once a response has filled it. It grows further for a long response head only.
-pub const SIZE: usize = 64 * 1024;
+///
+/// httpd waits for the client when it holds 64 KiB (`FlushMaxThreshold`): less than that, with a head and a chunk's frame, can
+/// be passed on at a time to a client that has taken everything so far.
+pub const SIZE: usize = 60 * 1024;
 
 /// A place in the buffer.
 pub type Place = Range<usize>;

@@ -2,11 +2,13 @@
 //! reserve a thread of a worker, send, pass on the answer. `exchange` and `deliver` know no httpd; `apache` is its side.
 
 mod apache;
+mod backlog;
 mod client;
 mod deliver;
 mod exchange;
 mod failure;
 mod inbox;
+mod passing;
 mod serve;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use wire::Body;
 use super::apache::{Apache, httpd_level};
 use super::client::Client;
 use super::deliver::{Outgoing, deliver};
-use super::exchange::Ended;
+use super::exchange::{Ended, Terms};
 use super::failure::{Failure, Stage, sentence};
 use super::inbox::Inbox;
 use crate::admission::{Group, Ledger, Limits, Refused, Reservation, Row};
@@ -19,6 +19,7 @@ use crate::body::{self, GatherError, Gathered};
 use crate::environ;
 use crate::groups::RequestPlan;
 use crate::pool::Pool;
+use crate::response::Rules;
 
 /// What an httpd child has for all of its requests. Made with the first one: a child that serves none pays nothing.
 struct ChildState {
@@ -62,6 +63,10 @@ pub fn serve(request: &mut Request<'_>, plan: &RequestPlan<'_>) -> Answer {
     match result {
         Ok(Ended::Response) => Answer::Ok,
         Ok(Ended::Status(status)) => Answer::Status(status),
+        Ok(Ended::Redirect(path)) => {
+            request.redirect_internally(&path);
+            Answer::Ok
+        }
         Err(broken) => conclude(request, plan, &broken),
     }
 }
@@ -83,7 +88,7 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
             (reserved.is_some(), reserved)
         }
     };
-    let mut client = Apache::new(request);
+    let mut client = Apache::new(request, plan);
     let gathered = if has_body && !streamed {
         gather(&mut client, length, child, &mut buffers.body).map_err(arriving)?
     } else {
@@ -103,14 +108,8 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
         Gathered::InFile(file, _) => Some(file.as_fd()),
         Gathered::InMemory => None,
     };
-    let outgoing = Outgoing {
-        frame: &buffers.frame,
-        file,
-        streamed,
-        // A content filter gets the body even for HEAD, to make the same headers as for GET; httpd drops it behind them.
-        head_only: client.request().header_only() && !client.request().has_content_filter(),
-        silence: plan.group.definition.timeouts.socket,
-    };
+    let outgoing =
+        Outgoing { frame: &buffers.frame, file, terms: terms(client.request(), plan, streamed, child) };
     let reservation = match reserved {
         Some(reservation) => reservation,
         None => reserve(plan, child.row).map_err(arriving)?,
@@ -123,6 +122,30 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
             Broken { failure, stage, worker }
         },
     )
+}
+
+fn terms<'a>(
+    request: &Request<'_>,
+    plan: &RequestPlan<'_>,
+    streamed: bool,
+    child: &'a ChildState,
+) -> Terms<'a> {
+    let definition = &plan.group.definition;
+    let transfer = &definition.transfer;
+    Terms {
+        streamed,
+        // A content filter gets the body even for HEAD, to make the same headers as for GET; httpd drops it behind them.
+        head_only: request.header_only() && !request.has_content_filter(),
+        silence: definition.timeouts.socket,
+        rules: Rules {
+            error_override: plan.response.error_override,
+            location_redirect: plan.response.location_redirect,
+            longest_header: transfer.header,
+        },
+        flush_delay: transfer.flush_delay,
+        ahead: transfer.ahead,
+        spool: &child.spool,
+    }
 }
 
 fn ledger<'a>(plan: &RequestPlan<'a>) -> Ledger<'a> {

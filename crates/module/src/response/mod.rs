@@ -2,11 +2,13 @@
 //! cannot be made without the checks, reaches httpd. Applying it to a request is `relay`'s part.
 
 mod field;
+mod rules;
 
 use wire::ResponseHead;
 use wire::head::{MAX_NAME, MAX_REASON, STATUSES, content_length, control_in};
 
 pub use field::{Field, Kind};
+pub use rules::{LongHeader, Meaning, Rules, survives};
 
 /// What is wrong with a response head. The sentences name the header, never its value (it may hold a secret).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +57,7 @@ pub struct CheckedHead<'a> {
 pub enum Body {
     /// As the application sends it.
     Sent,
-    /// The method or the status forbids one (RFC 9110, 6.4.1): what comes is dropped.
+    /// The method or the status forbids one (RFC 9110, 6.4.1), and nobody needs it: what comes is dropped.
     Dropped,
 }
 
@@ -86,7 +88,8 @@ impl<'a> CheckedHead<'a> {
                 length = Some(this);
             }
         }
-        let bodyless = head_only || matches!(status, 204 | 304);
+        // Without a length httpd counts the body that it does not send, for the length in its answer to HEAD.
+        let bodyless = head_only && length.is_some() || matches!(status, 204 | 304);
         let body = if bodyless { Body::Dropped } else { Body::Sent };
         // RFC 9110, 8.6: a 204 has no Content-Length.
         let length = length.filter(|_| status != 204);

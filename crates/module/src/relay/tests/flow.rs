@@ -108,7 +108,7 @@ fn rs_10_both_directions_move_at_once() {
     // An echo: neither side may wait until the other has finished.
     let client = Recorder { upload: vec![b'u'; 20_000_000], ..Recorder::default() };
     let frame = frame();
-    let request = Outgoing { streamed: true, ..outgoing(&frame) };
+    let request = Outgoing { terms: Terms { streamed: true, ..terms() }, ..outgoing(&frame) };
     let outcome = run(client, &request, |mut worker| {
         take_request(&mut worker);
         worker.write_all(&[empty(Kind::WantBody), head(200, &[])].concat()).unwrap();
@@ -134,7 +134,7 @@ fn rs_10_both_directions_move_at_once() {
 fn rs_10_an_answer_to_an_unread_upload_gets_through() {
     let client = Recorder { upload: vec![b'u'; 5_000_000], ..Recorder::default() };
     let frame = frame();
-    let request = Outgoing { streamed: true, ..outgoing(&frame) };
+    let request = Outgoing { terms: Terms { streamed: true, ..terms() }, ..outgoing(&frame) };
     let body = vec![b'd'; 5_000_000];
     let outcome = run(client, &request, |mut worker| {
         take_request(&mut worker);
@@ -148,7 +148,7 @@ fn rs_10_an_answer_to_an_unread_upload_gets_through() {
 fn rs_11_a_streamed_body_is_not_read_before_it_is_wanted() {
     let client = Recorder { upload: vec![b'u'; 10], ..Recorder::default() };
     let frame = frame();
-    let request = Outgoing { streamed: true, ..outgoing(&frame) };
+    let request = Outgoing { terms: Terms { streamed: true, ..terms() }, ..outgoing(&frame) };
     let outcome = run(client, &request, |mut worker| {
         take_request(&mut worker);
         worker.write_all(&[head(200, &[]), end()].concat()).unwrap();
@@ -162,7 +162,7 @@ fn a_client_that_sends_slowly_does_not_hold_up_the_answer() {
     let (client_end, mut browser) = pair();
     let client = Recorder { upload_socket: Some(client_end), ..Recorder::default() };
     let frame = frame();
-    let request = Outgoing { streamed: true, ..outgoing(&frame) };
+    let request = Outgoing { terms: Terms { streamed: true, ..terms() }, ..outgoing(&frame) };
     let outcome = run(client, &request, |mut worker| {
         take_request(&mut worker);
         worker.write_all(&empty(Kind::WantBody)).unwrap();

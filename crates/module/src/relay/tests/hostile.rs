@@ -131,7 +131,7 @@ fn wf_3_nothing_may_follow_the_end() {
 fn wf_4_a_worker_that_dribbles_or_is_silent_is_given_up() {
     let frame = frame();
     let silence = Duration::from_millis(120);
-    let request = Outgoing { silence, ..outgoing(&frame) };
+    let request = Outgoing { terms: Terms { silence, ..terms() }, ..outgoing(&frame) };
     let dribble = |bytes: Vec<u8>| {
         run(Recorder::default(), &request, move |mut worker| {
             take_request(&mut worker);

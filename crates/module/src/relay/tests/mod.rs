@@ -2,6 +2,7 @@
 
 mod flow;
 mod hostile;
+mod passing;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,19 +10,21 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use unix::stream::Interest;
 use wire::LogLevel;
 
 use super::client::{Client, Gone, Piece, Then};
 use super::deliver::{Line, Outgoing, deliver};
-use super::exchange::Ended;
+use super::exchange::{Ended, Terms};
 use super::failure::{Failure, Stage};
 use super::inbox::Inbox;
 use crate::body::{BodyError, BodyRead};
-use crate::response::CheckedHead;
+use crate::response::{CheckedHead, Rules, survives};
 
 /// Long enough to never pass in a test that works.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -37,9 +40,16 @@ struct Recorder {
     upload: Vec<u8>,
     uploaded: usize,
     upload_socket: Option<UnixStream>,
-    patience: Option<Duration>,
     gone: bool,
     files: u32,
+    /// Bytes that came from the relay's own file.
+    held: u64,
+    /// Pages in the place of responses.
+    pages: u32,
+    /// Takes bytes while this one does.
+    output: Option<UnixStream>,
+    patience: Option<Duration>,
+    abandoned: bool,
     /// Told after each flush.
     flushed: Option<Sender<()>>,
 }
@@ -65,8 +75,22 @@ impl Client for Recorder {
         Ok(if now.is_empty() { BodyRead::End } else { BodyRead::Data })
     }
 
-    fn body_socket(&self) -> Option<BorrowedFd<'_>> {
-        self.upload_socket.as_ref().map(AsFd::as_fd)
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.upload_socket.as_ref().or(self.output.as_ref()).map(AsFd::as_fd)
+    }
+
+    fn is_ready(&mut self, _patience: Duration) -> bool {
+        self.output.as_ref().is_none_or(|output| {
+            unix::stream::wait([(output.as_fd(), Interest::Write)], Duration::ZERO).unwrap()
+        })
+    }
+
+    fn response_patience(&self) -> Duration {
+        self.patience.unwrap_or(SILENCE)
+    }
+
+    fn abandon(&mut self) {
+        self.abandoned = true;
     }
 
     fn patience(&self) -> Duration {
@@ -79,6 +103,15 @@ impl Client for Recorder {
         self.headers = head.fields().map(|field| (field.name.to_vec(), field.value.to_vec())).collect();
     }
 
+    fn head_of_page(&mut self, head: &CheckedHead<'_>) {
+        let kept = head.fields().filter(|field| survives(field.name));
+        self.headers = kept.map(|field| (field.name.to_vec(), field.value.to_vec())).collect();
+    }
+
+    fn show_page(&mut self) {
+        self.pages += 1;
+    }
+
     fn send(&mut self, pieces: &mut dyn Iterator<Item = Piece<'_>>, then: Then) -> Result<(), Gone> {
         for piece in pieces {
             match piece {
@@ -88,6 +121,12 @@ impl Client for Recorder {
                     std::fs::File::from(file).read_exact_at(&mut bytes, offset).unwrap();
                     self.body.extend_from_slice(&bytes);
                     self.files += 1;
+                }
+                Piece::Private { file, offset, length } => {
+                    let mut bytes = vec![0; usize::try_from(length).unwrap()];
+                    file.read_exact_at(&mut bytes, offset).unwrap();
+                    self.body.extend_from_slice(&bytes);
+                    self.held += length;
                 }
             }
         }
@@ -146,7 +185,7 @@ impl Outcome {
         match &self.result {
             Err((failure, _)) => failure.verdict().status,
             Ok(Ended::Status(status)) => *status,
-            Ok(Ended::Response) => panic!("a response came"),
+            Ok(other) => panic!("{other:?} came"),
         }
     }
 }
@@ -166,7 +205,19 @@ fn frame() -> Vec<u8> {
 }
 
 fn outgoing(frame: &[u8]) -> Outgoing<'_> {
-    Outgoing { frame, file: None, streamed: false, head_only: false, silence: SILENCE }
+    Outgoing { frame, file: None, terms: terms() }
+}
+
+fn terms() -> Terms<'static> {
+    Terms {
+        streamed: false,
+        head_only: false,
+        silence: SILENCE,
+        rules: Rules::default(),
+        flush_delay: Duration::ZERO,
+        ahead: 16 << 20,
+        spool: Path::new("/tmp"),
+    }
 }
 
 /// Sockets as httpd's child has them: ours never blocks.
