@@ -23,8 +23,10 @@ mod privileges;
 mod recovery;
 mod reload;
 mod response;
+mod slow_readers;
 mod sockets;
 mod supervisor;
+mod transfer;
 mod truncated;
 
 /// A setup for ours; `Err` is a reason to skip.

@@ -263,3 +263,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn buffers_and_the_pace_of_responses() {
+    let transfer = |line: &str| resolve(&format!("a {line}")).map(|group| group.transfer);
+    assert_eq!(transfer("").unwrap(), crate::Transfer::default());
+    let zero = "send-buffer-size=0 receive-buffer-size=0 header-buffer-size=0 response-buffer-size=0 response-socket-timeout=0 \
+                response-flush-delay=0";
+    assert_eq!(transfer(zero).unwrap(), crate::Transfer::default());
+    let some = transfer(
+        "send-buffer-size=512 receive-buffer-size=1000000 header-buffer-size=8192 response-buffer-size=65536 \
+         response-socket-timeout=7 response-flush-delay=5",
+    )
+    .unwrap();
+    let times = (some.flush_delay.as_millis(), some.client.map(|time| time.as_secs()));
+    assert_eq!((some.send_buffer, some.receive_buffer), (Some(512), Some(1_000_000)));
+    assert_eq!((some.header, some.ahead, times), (Some(8192), 65536, (5, Some(7))));
+    let inherited = transfer("socket-timeout=9").unwrap().client;
+    assert_eq!(inherited.map(|time| time.as_secs()), Some(9));
+    for bad in [
+        "send-buffer-size=511",
+        "receive-buffer-size=1",
+        "header-buffer-size=8191",
+        "response-buffer-size=65535",
+        "response-buffer-size=8M",
+        "response-flush-delay=60001",
+        "response-flush-delay=-1",
+        "response-socket-timeout=x",
+    ] {
+        let error = transfer(bad).unwrap_err();
+        let (option, value) = bad.split_once('=').unwrap();
+        assert!(error.contains(option) && error.contains(value), "{bad}: {error}");
+    }
+}
