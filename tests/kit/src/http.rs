@@ -107,6 +107,12 @@ impl Connection {
         Ok(Self { stream: BufReader::with_capacity(64 * 1024, stream) })
     }
 
+    /// The same connection once more, to send on it from another thread. What this one has read ahead stays here.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let stream = self.stream.get_ref().try_clone()?;
+        Ok(Self { stream: BufReader::with_capacity(64 * 1024, stream) })
+    }
+
     /// Limits how long a read waits.
     pub fn patience(&self, limit: Duration) -> io::Result<()> {
         self.stream.get_ref().set_read_timeout(Some(limit))

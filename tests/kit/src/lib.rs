@@ -5,6 +5,7 @@ mod apache;
 mod browser;
 pub mod cache;
 pub mod http;
+pub mod http2;
 mod invariants;
 mod load;
 mod log;

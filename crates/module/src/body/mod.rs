@@ -29,8 +29,8 @@ pub enum BodyError {
     Gone,
     /// httpd refuses it and says with which status.
     Refused(u16),
-    /// A filter of httpd has answered already.
-    Answered,
+    /// A filter of httpd has refused it and has answered with this status already.
+    Answered(u16),
 }
 
 /// A gathered body.

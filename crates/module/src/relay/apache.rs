@@ -124,7 +124,7 @@ impl Client for Apache<'_, '_> {
             Read::Timeout => Err(BodyError::Timeout),
             Read::ClientGone => Err(BodyError::Gone),
             Read::Refused(status) => Err(BodyError::Refused(status)),
-            Read::Answered => Err(BodyError::Answered),
+            Read::Answered => Err(BodyError::Answered(self.request.status())),
         }
     }
 

@@ -57,9 +57,9 @@ pub enum Failure {
     /// The body could not be read; httpd says with which status to answer.
     #[error("the request body could not be read (httpd answers {0})")]
     BodyUnreadable(u16),
-    /// A filter of httpd has answered.
-    #[error("a filter of httpd has answered already")]
-    Answered,
+    /// A filter of httpd has refused the body and has answered with this status.
+    #[error("httpd has refused the request body and has answered {0}")]
+    Answered(u16),
     /// Request line and headers do not fit into a frame.
     #[error("request line, headers and variables are too large for a worker: {0}")]
     RequestTooLarge(WireError),
@@ -164,7 +164,7 @@ impl From<BodyError> for Failure {
             BodyError::Gone => Self::BodyGone,
             BodyError::Refused(413) => Self::BodyTooLarge,
             BodyError::Refused(status) => Self::BodyUnreadable(status),
-            BodyError::Answered => Self::Answered,
+            BodyError::Answered(status) => Self::Answered(status),
         }
     }
 }
@@ -186,7 +186,9 @@ impl Failure {
         let client = |status, code| make(Owner::Client, status, Some(Info), code, "");
         let us = |status, level, code, advice| make(Owner::Us, status, Some(level), code, advice);
         match self {
-            Self::ClientGone | Self::Answered => make(Owner::Client, 400, None, "", ""),
+            Self::Answered(413) => client(413, "WSGI1102"),
+            Self::Answered(status) => client(*status, "WSGI1103"),
+            Self::ClientGone => make(Owner::Client, 400, None, "", ""),
             Self::BodyGone => client(400, "WSGI1350"),
             Self::BodyTimeout => client(408, "WSGI1101"),
             Self::BodyTooLarge => client(413, "WSGI1102"),

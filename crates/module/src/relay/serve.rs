@@ -249,7 +249,7 @@ fn conclude(request: &mut Request<'_>, plan: &RequestPlan<'_>, broken: &Broken) 
         request.connection().close_after_response();
     }
     match failure {
-        Failure::Answered => return Answer::Answered,
+        Failure::Answered(_) => return Answer::Answered,
         // The access log keeps the status that the application gave, if it gave one.
         Failure::ClientGone | Failure::BodyGone if matches!(stage, Stage::Answering(_)) => return Answer::Ok,
         _ => {}
