@@ -186,13 +186,11 @@ impl Failure {
         let client = |status, code| make(Owner::Client, status, Some(Info), code, "");
         let us = |status, level, code, advice| make(Owner::Us, status, Some(level), code, advice);
         match self {
-            Self::Answered(413) => client(413, "WSGI1102"),
-            Self::Answered(status) => client(*status, "WSGI1103"),
             Self::ClientGone => make(Owner::Client, 400, None, "", ""),
             Self::BodyGone => client(400, "WSGI1350"),
             Self::BodyTimeout => client(408, "WSGI1101"),
-            Self::BodyTooLarge => client(413, "WSGI1102"),
-            Self::BodyUnreadable(status) => client(*status, "WSGI1103"),
+            Self::BodyTooLarge | Self::Answered(413) => client(413, "WSGI1102"),
+            Self::BodyUnreadable(status) | Self::Answered(status) => client(*status, "WSGI1103"),
             Self::RequestTooLarge(_) => client(431, "WSGI1104"),
             Self::Spool { error, .. } => {
                 let (status, advice) = if is_full(error) { (507, SPACE) } else { (500, TEMP) };
