@@ -10,6 +10,7 @@ macro_rules! serve {
 
 mod applications;
 mod body;
+mod checks;
 mod environ;
 mod failures;
 mod files;
@@ -22,6 +23,7 @@ mod limits;
 mod logging;
 mod mapping;
 mod protocol;
+mod rewriting;
 mod seekable;
 mod sizes;
 mod start_response;
