@@ -1195,6 +1195,7 @@ unsafe extern "C" {
         id: *mut *const ::core::ffi::c_char,
     ) -> ::core::ffi::c_int;
     pub static mut ap_server_conf: *mut server_rec;
+    pub static mut ap_conftree: *mut ap_directive_t;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
     pub fn apr_os_file_put(

@@ -74,6 +74,12 @@ impl<'a> Server<'a> {
         Duration::from_micros(self.rec().timeout.try_into().unwrap_or(0))
     }
 
+    /// File and line of the `<VirtualHost>` that made this server; `None` for the main one.
+    pub fn place(&self) -> Option<(&'a [u8], u32)> {
+        // SAFETY: text of the configuration.
+        unsafe { text::bytes(self.rec().defn_name) }.map(|file| (file, self.rec().defn_line_number))
+    }
+
     /// Whether this is a virtual host.
     pub fn is_virtual(&self) -> bool {
         self.rec().is_virtual != 0

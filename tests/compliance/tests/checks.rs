@@ -60,7 +60,8 @@ fn a_broken_content_length_is_400() {
     apache.expect_log("AH0|wsgi:error");
     for length in ["-1", "x", "1x", "99999999999999999999"] {
         let mut connection = apache.connect();
-        let request = format!("POST /app HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("POST /app HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
         connection.send(request).expect("is sent");
         connection.read_response("POST").expect("is answered").expect_status(400);
     }
@@ -86,7 +87,8 @@ fn the_script_is_checked_before_the_body() {
         .start();
     let send = |target: &str, header: &str| {
         let mut connection = apache.connect();
-        let request = format!("POST {target} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\n\r\n0\r\n\r\n");
+        let request =
+            format!("POST {target} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\n\r\n0\r\n\r\n");
         connection.send(request).expect("is sent");
         connection.read_response("POST").expect("is answered").status
     };

@@ -16,6 +16,7 @@ mod failures;
 mod files;
 mod frameworks;
 mod groups;
+mod handlers;
 mod http2;
 mod input;
 mod input_errors;

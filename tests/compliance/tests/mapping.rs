@@ -1,6 +1,6 @@
 //! From URL to script: WSGIScriptAlias, WSGIScriptAliasMatch, handlers, the order of aliases.
 
-use kit::{Setup, need, pick};
+use kit::{Setup, need};
 use serde_json::json;
 
 const PATHS: &str = r#"
@@ -75,25 +75,6 @@ fn an_alias_match_fills_in_its_groups() {
     assert_eq!(apache.get("/m/paths").json(), json!(["/m/paths", "", "paths.wsgi"]));
     apache.get("/m/none").expect_status(404);
     apache.get("/m/UPPER").expect_status(404);
-    apache.finish();
-}
-
-#[test]
-fn a_handler_needs_exec_cgi() {
-    let apache = need!(setup())
-        .config("Alias /open @SITE@\nAlias /closed @SITE@\nAddHandler wsgi-script .wsgi")
-        .config("<Location /open>\nOptions +ExecCGI\n</Location>\n<Location /closed>\nOptions -ExecCGI\n</Location>")
-        .expect_log("wsgi:error|AH0")
-        .start();
-    let open = apache.get("/open/second.wsgi/x");
-    if pick(false, true) {
-        assert_eq!(open.json(), json!(["/open/second.wsgi", "/x", "second.wsgi"]));
-    } else {
-        // Whoever may write an .htaccess file could choose a handler: only what aliases lead to is loaded.
-        open.expect_status(500);
-        apache.log().wait(r"WSGI\d{4}: .*/site/second\.wsgi. is outside what WSGIScriptAlias");
-    }
-    apache.get("/closed/second.wsgi").expect_status(403);
     apache.finish();
 }
 

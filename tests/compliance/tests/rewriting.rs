@@ -1,6 +1,6 @@
 //! Other modules that change where a request goes: mod_rewrite, mod_dir, FallbackResource, mod_actions' kin.
 
-use kit::{Setup, need, pick};
+use kit::{Setup, need};
 use serde_json::{Value, json};
 
 const PATHS: &str = r#"
@@ -43,35 +43,18 @@ fn everything_that_is_no_file_can_be_rewritten_to_the_script() {
     assert_eq!(apache.get("/there.txt").expect_status(200).text(), "there");
     let seen = apache.get("/not/there?q=1").expect_status(200).json();
     assert_eq!(paths(&seen), ["/app", "/not/there", "/not/there?q=1"]);
-    assert_eq!((&seen["REDIRECT_URL"], &seen["REDIRECT_QUERY_STRING"]), (&json!("/not/there"), &json!("q=1")));
+    assert_eq!(
+        (&seen["REDIRECT_URL"], &seen["REDIRECT_QUERY_STRING"]),
+        (&json!("/not/there"), &json!("q=1"))
+    );
     assert_eq!(seen["REDIRECT_STATUS"], "200");
     apache.finish();
 }
 
 #[test]
-fn a_rule_may_choose_the_handler() {
-    let apache = need!(setup())
-        .config("Alias /files @SITE@\n<Directory @SITE@>\nOptions +ExecCGI\nRewriteEngine On\nRewriteRule \\.wsgi - [H=wsgi-script]\n</Directory>")
-        .start();
-    let seen = apache.get("/files/paths.wsgi/x").expect_status(200).json();
-    assert_eq!(paths(&seen), ["/files/paths.wsgi", "/x", "/files/paths.wsgi/x"]);
-    apache.finish();
-}
-
-#[test]
-fn a_script_may_be_the_index_of_a_folder() {
-    let apache = need!(setup())
-        .config("Alias /folder @SITE@\nDirectoryIndex paths.wsgi\n<Directory @SITE@>\nOptions +ExecCGI\nAddHandler wsgi-script .wsgi\n</Directory>")
-        .start();
-    let seen = apache.get("/folder/?q=1").expect_status(200).json();
-    assert_eq!(paths(&seen), ["/folder/paths.wsgi", "", "/folder/?q=1"]);
-    assert_eq!(seen["QUERY_STRING"], "q=1");
-    apache.finish();
-}
-
-#[test]
 fn an_alias_may_be_the_index_of_a_folder() {
-    let apache = need!(setup()).config("<Directory @ROOT@/www>\nDirectoryIndex /app/index\n</Directory>").start();
+    let apache =
+        need!(setup()).config("<Directory @ROOT@/www>\nDirectoryIndex /app/index\n</Directory>").start();
     let seen = apache.get("/?q=1").expect_status(200).json();
     assert_eq!(paths(&seen), ["/app", "/index", "/?q=1"]);
     apache.finish();
@@ -82,7 +65,10 @@ fn what_is_not_found_falls_back_to_the_application() {
     let apache = need!(setup()).config("<Directory @ROOT@/www>\nFallbackResource /app\n</Directory>").start();
     let seen = apache.get("/not/there?q=1").expect_status(200).json();
     assert_eq!(paths(&seen)[2], "/not/there?q=1");
-    assert_eq!(seen["SCRIPT_NAME"].as_str().unwrap().to_owned() + seen["PATH_INFO"].as_str().unwrap(), "/app");
+    assert_eq!(
+        seen["SCRIPT_NAME"].as_str().unwrap().to_owned() + seen["PATH_INFO"].as_str().unwrap(),
+        "/app"
+    );
     apache.finish();
 }
 
@@ -117,6 +103,5 @@ fn an_error_document_may_be_an_application() {
     assert_eq!(paths(&seen), ["/app", "/missing", "/nothing/here?q=1"]);
     assert_eq!((&seen["REDIRECT_URL"], &seen["REDIRECT_STATUS"]), (&json!("/nothing/here"), &json!("404")));
     assert_eq!(seen["REDIRECT_QUERY_STRING"], "q=1");
-    let _ = pick("", "");
     apache.finish();
 }

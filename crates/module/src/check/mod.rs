@@ -6,6 +6,7 @@
 
 mod accounts;
 mod code;
+mod folders;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -74,6 +75,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
     let main = parent.server().config::<Wsgi>();
     let leads: Vec<ServerLeads> = parent.servers().map(|server| server.config::<Wsgi>().leads()).collect();
     let imports = code::Imports::of(parent);
+    let with_folders = folders::added(parent, &leads);
     let mut resolution = Resolution::default();
     let mut ignored = Vec::new();
     for server in parent.servers() {
@@ -87,7 +89,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
             if !facts.root && declared.draft.names_account() {
                 ignored.push(declared.draft.name.clone());
             }
-            resolution.add(declared, &facts, &leads, &imports);
+            resolution.add(declared, &facts, &with_folders, &imports);
         }
         resolution.remarks.append(&mut config.remarks());
     }

@@ -3,6 +3,7 @@
 
 pub mod alias;
 pub mod expand;
+pub mod handled;
 pub mod leads;
 pub mod path;
 

@@ -1,0 +1,108 @@
+//! WSGI scripts without an alias: AddHandler, SetHandler, media types, rules, and the folders that permit it.
+
+use kit::{Apache, Setup, need};
+use serde_json::json;
+
+const PATHS: &str = r#"
+import json
+
+def application(environ, start_response):
+    keys = ["SCRIPT_NAME", "PATH_INFO", "mod_wsgi.request_handler", "mod_wsgi.process_group", "mod_wsgi.handler_script"]
+    seen = [environ[key] for key in keys] + [environ["SCRIPT_FILENAME"].rpartition("/")[2]]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(seen).encode()]
+"#;
+
+fn setup() -> Result<Setup, String> {
+    let setup = Setup::new()?.one_daemon("threads=2").file("site/one.wsgi", PATHS).file("site/two.py", PATHS);
+    Ok(setup.file("site/deep/three.wsgi", PATHS).file("www/four.wsgi", PATHS))
+}
+
+#[track_caller]
+fn serves(apache: &Apache, target: &str, script_name: &str, info: &str, handler: &str, file: &str) {
+    let seen = apache.get(target).expect_status(200).json();
+    assert_eq!(seen, json!([script_name, info, handler, "app", "", file]), "{target}");
+}
+
+#[test]
+fn add_handler_makes_scripts_where_a_folder_permits_it() {
+    let apache = need!(setup())
+        .config("Alias /open @SITE@\nAddHandler wsgi-script .wsgi")
+        .config("<Directory @SITE@>\nOptions +ExecCGI\n</Directory>")
+        .start();
+    serves(&apache, "/open/one.wsgi/x", "/open/one.wsgi", "/x", "wsgi-script", "one.wsgi");
+    serves(&apache, "/open/deep/three.wsgi", "/open/deep/three.wsgi", "", "wsgi-script", "three.wsgi");
+    assert!(apache.get("/open/two.py").expect_status(200).text().contains("def application"), "no script");
+    apache.finish();
+}
+
+#[test]
+fn a_location_may_permit_it() {
+    let apache = need!(setup())
+        .config("Alias /open @SITE@\nAlias /closed @SITE@\nAddHandler wsgi-script .wsgi")
+        .config("<Location /open>\nOptions +ExecCGI\n</Location>\n<Location /closed>\nOptions -ExecCGI\n</Location>")
+        .start();
+    serves(&apache, "/open/one.wsgi", "/open/one.wsgi", "", "wsgi-script", "one.wsgi");
+    apache.get("/closed/one.wsgi").expect_status(403);
+    apache.log().wait("WSGI0134");
+    apache.finish();
+}
+
+#[test]
+fn files_below_the_document_root_may_be_scripts() {
+    let apache = need!(setup())
+        .config("<Directory @ROOT@/www>\nOptions ExecCGI\nAddType application/x-httpd-wsgi .wsgi\n</Directory>")
+        .start();
+    serves(&apache, "/four.wsgi/a/b", "/four.wsgi", "/a/b", "application/x-httpd-wsgi", "four.wsgi");
+    apache.finish();
+}
+
+#[test]
+fn set_handler_makes_one_file_a_script() {
+    let apache = need!(setup())
+        .config("Alias /open @SITE@\n<Directory @SITE@>\nOptions +ExecCGI\n<Files two.py>\nSetHandler wsgi-script\n</Files>\n</Directory>")
+        .start();
+    serves(&apache, "/open/two.py/x", "/open/two.py", "/x", "wsgi-script", "two.py");
+    assert!(apache.get("/open/one.wsgi").expect_status(200).text().contains("def application"));
+    apache.finish();
+}
+
+#[test]
+fn a_rule_may_choose_the_handler() {
+    let apache = need!(setup())
+        .config("Alias /files @SITE@\n<Directory @SITE@>\nOptions +ExecCGI\nRewriteEngine On\nRewriteRule \\.wsgi - [H=wsgi-script]\n</Directory>")
+        .start();
+    serves(&apache, "/files/one.wsgi/x", "/files/one.wsgi", "/x", "wsgi-script", "one.wsgi");
+    apache.finish();
+}
+
+#[test]
+fn a_script_may_be_the_index_of_a_folder() {
+    let apache = need!(setup())
+        .config("Alias /folder @SITE@\nDirectoryIndex one.wsgi\n<Directory @SITE@>\nOptions +ExecCGI\nAddHandler wsgi-script .wsgi\n</Directory>")
+        .start();
+    serves(&apache, "/folder/", "/folder/one.wsgi", "", "wsgi-script", "one.wsgi");
+    apache.finish();
+}
+
+#[test]
+fn every_virtual_host_has_its_own_scripts() {
+    let host = |name: &str, folder: &str| {
+        format!(
+            "<VirtualHost 127.0.0.1:@PORT@>\nServerName {name}.test\nDocumentRoot @ROOT@/{folder}\nWSGIProcessGroup {name}\n\
+             <Directory @ROOT@/{folder}>\nOptions ExecCGI\nSetHandler wsgi-script\n</Directory>\n</VirtualHost>"
+        )
+    };
+    let setup = need!(Setup::new()).daemon("a", "threads=2").daemon("b", "threads=2");
+    let apache = setup
+        .file("sa/x.wsgi", PATHS)
+        .file("sb/x.wsgi", PATHS)
+        .config(&host("a", "sa"))
+        .config(&host("b", "sb"))
+        .start();
+    for name in ["a", "b"] {
+        let response = apache.request("GET", "/x.wsgi").host(&format!("{name}.test")).send();
+        assert_eq!(response.expect_status(200).json()[3], name);
+    }
+    apache.finish();
+}
