@@ -5,6 +5,7 @@ use httpd::{Answer, Level, PathInfo, Request};
 use crate::generation::Generation;
 use crate::groups::RequestPlan;
 use crate::hooks::Wsgi;
+use crate::notes;
 use crate::refusal::{Asked, Refusal};
 use crate::routing::Settings;
 use crate::routing::expand::Facts;
@@ -48,9 +49,13 @@ pub fn handle(request: &mut Request<'_>) -> Answer {
     if !matches!(request.handler(), Some(HANDLER | MEDIA_TYPE)) {
         return Answer::Declined;
     }
-    let settings = settings(request);
+    let mut settings = settings(request);
     let Some(generation) = Generation::of(request) else { return Answer::Declined };
-    let outcome = asked(request, &settings).check().and_then(|()| plan(request, &settings, generation));
+    let checked = asked(request, &settings).check().and_then(|()| match is_aliased(request) {
+        true => notes::apply(request, &mut settings),
+        false => Ok(()),
+    });
+    let outcome = checked.and_then(|()| plan(request, &settings, generation));
     match outcome {
         Ok(plan) => crate::relay::serve(request, &plan),
         Err(refusal) => {

@@ -13,6 +13,7 @@ mod generation;
 mod groups;
 mod handler;
 mod hooks;
+mod notes;
 mod pool;
 pub mod proxies;
 mod refusal;

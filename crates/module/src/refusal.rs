@@ -123,6 +123,13 @@ pub enum Refusal {
         /// What it leads to.
         group: String,
     },
+    /// A module has named a group for which an `.htaccess` file may be the cause.
+    #[error(
+        "WSGI1340: a module has set the note mod_wsgi.process_group to {0}, and .htaccess files, whose authors must not choose a \
+         process group, had a say in this request: do without .htaccess files for this script (AllowOverride None), or do not set \
+         the note"
+    )]
+    UnsettledNote(String),
 }
 
 impl Refusal {
@@ -141,7 +148,8 @@ impl Refusal {
             | Self::Embedded
             | Self::UnknownGroup(_)
             | Self::ForeignGroup { .. }
-            | Self::UnsettledGroup { .. } => 500,
+            | Self::UnsettledGroup { .. }
+            | Self::UnsettledNote(_) => 500,
         }
     }
 }

@@ -12,7 +12,9 @@ pub struct Roots(Vec<(Vec<u8>, Root)>);
 pub enum NotAllowed {
     /// Another script.
     #[error(
-        "the script \"{0}\" is outside what WSGIScriptAlias and the other aliases of the configuration allow for this process group"
+        "the script \"{0}\" is outside what WSGIScriptAlias and the other aliases of the configuration allow for this process group; \
+         for a script of AddHandler or SetHandler wsgi-script, both the handler and Options +ExecCGI must stand in the \
+         server's own configuration, not in .htaccess files"
     )]
     Script(String),
     /// Another name for the callable.

@@ -220,3 +220,32 @@ fn a_group_of_another_virtual_host_may_not_be_used() {
     apache.request("GET", "/app").host("b.test").send().expect_status(500);
     apache.finish();
 }
+
+/// Among the names that the configuration gives for the script: workers of ours know no others.
+#[test]
+fn notes_of_other_modules_win() {
+    let lua = r#"
+function note(r)
+  if r.uri == "/app/noted" then
+    r.notes["mod_wsgi.application_group"] = "noted"
+    r.notes["mod_wsgi.callable_object"] = "other"
+  end
+  if r.uri == "/app/two" then
+    r.notes["mod_wsgi.process_group"] = "two"
+  end
+  return apache2.DECLINED
+end
+"#;
+    let apache = need!(setup())
+        .modules(&["lua"])
+        .file("note.lua", lua)
+        .config("LuaHookFixups @ROOT@/note.lua note\nWSGIProcessGroup one\nWSGIApplicationGroup mine")
+        .config("<Location /app/elsewhere>\nWSGIProcessGroup two\nWSGIApplicationGroup noted\n</Location>")
+        .start();
+    let plain = seen(&apache, "/app");
+    assert_eq!((&plain["process"], &plain["application"]), (&json!("one"), &json!("mine")));
+    assert_eq!(seen(&apache, "/app/noted")["callable"], "other was called");
+    let noted = seen(&apache, "/app/two");
+    assert_eq!((&noted["process"], &noted["application"]), (&json!("two"), &json!("mine")));
+    apache.finish();
+}

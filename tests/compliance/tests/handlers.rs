@@ -51,7 +51,9 @@ fn a_location_may_permit_it() {
 #[test]
 fn files_below_the_document_root_may_be_scripts() {
     let apache = need!(setup())
-        .config("<Directory @ROOT@/www>\nOptions ExecCGI\nAddType application/x-httpd-wsgi .wsgi\n</Directory>")
+        .config(
+            "<Directory @ROOT@/www>\nOptions ExecCGI\nAddType application/x-httpd-wsgi .wsgi\n</Directory>",
+        )
         .start();
     serves(&apache, "/four.wsgi/a/b", "/four.wsgi", "/a/b", "application/x-httpd-wsgi", "four.wsgi");
     apache.finish();

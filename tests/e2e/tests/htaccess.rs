@@ -83,3 +83,56 @@ fn en_5_the_administrator_chooses_with_variables() {
     assert_eq!(uid(&apache, "/site"), u64::from(b.uid));
     apache.finish();
 }
+
+/// Site B may write any directive of other modules into its .htaccess file; the server's own process group is A's.
+#[test]
+fn en_5_htaccess_cannot_make_files_scripts_of_another_user() {
+    let attempts = [
+        "SetHandler wsgi-script\nOptions +ExecCGI",
+        "AddHandler wsgi-script .wsgi\nOptions +ExecCGI",
+        "AddType application/x-httpd-wsgi .wsgi\nOptions +ExecCGI",
+        "ForceType application/x-httpd-wsgi\nOptions +ExecCGI",
+        "Options +ExecCGI\nRewriteEngine On\nRewriteRule . - [H=wsgi-script]",
+        "Options +ExecCGI\nSetHandler named",
+        "Options +ExecCGI\nDirectoryIndex eval.wsgi\nSetHandler wsgi-script",
+    ];
+    for htaccess in attempts {
+        let (setup, _, _) = need!(two_sites("threads=2"));
+        // A has scripts with handlers, so files can be scripts at all.
+        let server = "WSGIProcessGroup a\n<Directory @ROOT@/www>\nOptions +ExecCGI\nAddHandler wsgi-script .wsgi\n</Directory>";
+        let setup = setup.file("b/eval.wsgi", &kit::fixture("eval.wsgi")).file("b/.htaccess", htaccess);
+        let setup = setup.file("www/ok.wsgi", &kit::fixture("eval.wsgi")).config(server);
+        let apache = setup
+            .config("Alias /files @ROOT@/b\n<Directory @ROOT@/b>\nAllowOverride All\n</Directory>")
+            .expect_log("WSGI\\d{4}|AH")
+            .start();
+        for target in ["/files/eval.wsgi", "/files/"] {
+            let response = apache.post(target, "import os; result = 'ran as %d' % os.getuid()");
+            assert!(!response.text().contains("ran as"), "{htaccess}: {}", response.text());
+        }
+        assert_eq!(apache.eval("/ok.wsgi", "result = 'ran'"), "ran");
+        apache.finish();
+    }
+}
+
+/// A module that runs code of .htaccess authors sets the notes that mod_wsgi obeys.
+#[test]
+fn en_5_notes_of_other_modules_choose_no_group_where_htaccess_has_a_say() {
+    let lua = "function note(r)\n  r.notes['mod_wsgi.process_group'] = 'a'\n  return apache2.DECLINED\nend\n";
+    let hook = "LuaHookFixups @ROOT@/note.lua note";
+    let (setup, _, b) = need!(two_sites("threads=2"));
+    let setup = setup.modules(&["lua"]).file("note.lua", lua);
+    let apache = site_b(setup, "SetEnvIf Request_URI ^/site SITE=b", hook).start();
+    apache.post("/site", "result = 1").expect_status(500);
+    apache.log().wait("WSGI1340");
+    apache.finish();
+    // In the server's own configuration it would count, were the script one of A's.
+    let (setup, _, _) = need!(two_sites("threads=2"));
+    let setup = setup.modules(&["lua"]).file("note.lua", lua);
+    let setup = site_b(setup, &format!("SetEnvIf Request_URI ^/site SITE=b\n{hook}"), "");
+    std::fs::remove_file(setup.root().join("site/b/.htaccess")).expect("the file is ours");
+    let apache = setup.start();
+    let ran_as = apache.post("/site", "import os; result = os.getuid()");
+    assert_ne!(ran_as.text(), b.uid.to_string());
+    apache.finish();
+}

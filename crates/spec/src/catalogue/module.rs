@@ -138,6 +138,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Name a process group, or leave process-group= out to select all of them.",
     },
     Entry {
+        code: 1340,
+        level: Error,
+        happened: "A module of httpd named a process group in the note mod_wsgi.process_group of a request in which an .htaccess file had a say. The request is answered with 500.",
+        why: "The author of an .htaccess file may run code of such a module (LuaHookFixups), and must not choose under which user code runs.",
+        action: "Write AllowOverride None for the directory of the script, or name the group with WSGIProcessGroup.",
+    },
+    Entry {
         code: 1350,
         level: Info,
         happened: "The client closed its connection while it sent the request body.",
