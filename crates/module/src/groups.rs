@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use spec::ProcessGroup;
 use unix::shared::SharedCounters;
 
-use crate::proxies::Network;
+use crate::proxies::{Header, Network};
 use crate::routing::{HeadAsGet, Settings};
 
 /// All process groups of one configuration. Made once by httpd's parent, read-only in its children.
@@ -143,7 +143,7 @@ pub struct RequestPlan<'a> {
     /// Whether the request leaves `inactivity-timeout` alone (`WSGIIgnoreActivity`).
     pub ignore_activity: bool,
     /// The headers that proxies may set (`WSGITrustedProxyHeaders`).
-    pub proxy_headers: Option<Arc<[String]>>,
+    pub proxy_headers: Option<Arc<[&'static Header]>>,
     /// The proxies (`WSGITrustedProxies`).
     pub proxies: Option<Arc<[Network]>>,
 }

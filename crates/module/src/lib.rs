@@ -15,7 +15,7 @@ mod handler;
 mod hooks;
 mod notes;
 mod pool;
-pub mod proxies;
+mod proxies;
 mod refusal;
 mod relay;
 mod response;

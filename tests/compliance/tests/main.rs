@@ -24,6 +24,7 @@ mod limits;
 mod logging;
 mod mapping;
 mod protocol;
+mod proxies;
 mod rewriting;
 mod seekable;
 mod sizes;

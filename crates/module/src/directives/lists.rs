@@ -9,26 +9,7 @@ use super::settings::put;
 use super::shown;
 use crate::config::Remark;
 use crate::hooks::Wsgi;
-use crate::proxies;
-
-/// The headers that something is done with, as in the environ.
-const HEADERS: [&str; 15] = [
-    "HTTP_X_FORWARDED_FOR",
-    "HTTP_X_CLIENT_IP",
-    "HTTP_X_REAL_IP",
-    "HTTP_X_FORWARDED_HOST",
-    "HTTP_X_HOST",
-    "HTTP_X_FORWARDED_SERVER",
-    "HTTP_X_FORWARDED_PORT",
-    "HTTP_X_SCRIPT_NAME",
-    "HTTP_X_FORWARDED_SCRIPT_NAME",
-    "HTTP_X_FORWARDED_PROTO",
-    "HTTP_X_FORWARDED_SCHEME",
-    "HTTP_X_SCHEME",
-    "HTTP_X_FORWARDED_HTTPS",
-    "HTTP_X_FORWARDED_SSL",
-    "HTTP_X_HTTPS",
-];
+use crate::proxies::{self, Header, REGISTRY};
 
 pub(super) fn restrict_process(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
     let words = words(scope.name(), line, "a process group or %{GLOBAL}, or several")?;
@@ -68,12 +49,14 @@ pub(super) fn trusted_proxy_headers(scope: &mut Scope<'_, Wsgi>, line: &[u8]) ->
     let words = words(scope.name(), line, "the name of a header, or several")?;
     let mut names = Vec::with_capacity(words.len());
     for word in &words {
-        let name = environ_name(word);
-        if !HEADERS.contains(&name.as_str()) && !scope.in_htaccess() {
-            let remark = Remark::UnknownHeader(shown(word), HEADERS.map(header_name).join(", "));
-            scope.server().config::<Wsgi>().remark(remark);
+        match Header::with_key(environ_name(word).as_bytes()) {
+            Some(header) => names.push(header),
+            None if scope.in_htaccess() => {}
+            None => {
+                let known = REGISTRY.each_ref().map(|header| header.name.to_string_lossy()).join(", ");
+                scope.server().config::<Wsgi>().remark(Remark::UnknownHeader(shown(word), known));
+            }
         }
-        names.push(name);
     }
     if let Some(section) = scope.section().filter(|_| !scope.in_htaccess()) {
         scope.server().config::<Wsgi>().add_believing(section);
@@ -88,15 +71,6 @@ fn environ_name(header: &[u8]) -> String {
     let key =
         |byte: &u8| if byte.is_ascii_alphanumeric() { char::from(byte.to_ascii_uppercase()) } else { '_' };
     "HTTP_".chars().chain(header.iter().map(key)).collect()
-}
-
-/// `HTTP_X_FORWARDED_FOR` as `X-Forwarded-For`.
-fn header_name(key: &str) -> String {
-    let word = |word: &str| match word.split_at_checked(1) {
-        Some((first, rest)) => format!("{first}{}", rest.to_ascii_lowercase()),
-        None => String::new(),
-    };
-    key.split('_').skip(1).map(word).collect::<Vec<_>>().join("-")
 }
 
 /// The list with more behind it.
@@ -120,12 +94,10 @@ mod tests {
 
     #[test]
     fn headers_have_their_names_of_the_environ() {
-        assert_eq!(environ_name(b"X-Forwarded-For"), HEADERS[0]);
-        assert_eq!(environ_name(b"x_real.IP"), HEADERS[2]);
-        for key in HEADERS {
-            assert_eq!(environ_name(header_name(key).as_bytes()), key);
+        for header in &REGISTRY {
+            assert_eq!(environ_name(header.name.to_bytes()), header.key);
         }
-        assert_eq!(header_name("HTTP_X_FORWARDED_FOR"), "X-Forwarded-For");
+        assert_eq!(environ_name(b"x_real.IP"), "HTTP_X_REAL_IP");
     }
 
     #[test]

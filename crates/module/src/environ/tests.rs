@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use wire::{Request, RequestEncoder, RequestFields};
 
 use super::encode::{Facts, Redirect, encode};
-use crate::proxies::{Changes, Rules, changes};
+use crate::proxies::{Changes, Header, Rules, changes};
 
 static NOTHING: LazyLock<Changes<'static>> = LazyLock::new(Changes::default);
 
@@ -164,15 +164,9 @@ fn a_redirect_and_a_user_are_told() {
 
 #[test]
 fn what_trusted_proxies_say_replaces_what_the_connection_says() {
-    let listed: Vec<String> = [
-        "HTTP_X_FORWARDED_FOR",
-        "HTTP_X_FORWARDED_HOST",
-        "HTTP_X_FORWARDED_SERVER",
-        "HTTP_X_FORWARDED_PORT",
-        "HTTP_X_SCRIPT_NAME",
-    ]
-    .map(str::to_owned)
-    .into();
+    let listed: Vec<&Header> = ["FOR", "HOST", "SERVER", "PORT", "SCRIPT_NAME"]
+        .map(|word| Header::with_key(format!("HTTP_X_FORWARDED_{word}").as_bytes()).unwrap())
+        .into();
     let sent = [
         ("Host", "h"),
         ("X-Forwarded-For", "192.0.2.1, 10.0.0.1"),
@@ -180,7 +174,7 @@ fn what_trusted_proxies_say_replaces_what_the_connection_says() {
         ("X-Forwarded-Host", "public:81"),
         ("X-Forwarded-Server", "a&b"),
         ("X-Forwarded-Port", "81"),
-        ("X-Script-Name", "/mount"),
+        ("X-Forwarded-Script-Name", "/mount"),
     ];
     let networks = [crate::proxies::parse(b"10.0.0.0/8").unwrap()];
     let rules = Rules { headers: &listed, networks: Some(&networks) };

@@ -4,13 +4,13 @@ use std::ffi::CStr;
 use std::net::IpAddr;
 
 use super::network::Network;
-use super::registry::{self, Category, Form, Header, REGISTRY};
+use super::registry::{CATEGORIES, Category, Form, Header};
 
 /// What is configured.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// `WSGITrustedProxyHeaders`: keys of the environ, in the configured order.
-    pub headers: &'a [String],
+    /// `WSGITrustedProxyHeaders`, in the configured order.
+    pub headers: &'a [&'static Header],
     /// `WSGITrustedProxies`; without it every peer is believed.
     pub networks: Option<&'a [Network]>,
 }
@@ -32,53 +32,61 @@ pub struct Changes<'r> {
     pub script_name: Option<&'r [u8]>,
     /// Whether `wsgi.url_scheme` is `https`, whatever the connection is.
     pub https: Option<bool>,
-    /// The headers that the application must not see: a bit for each place in the registry.
-    hidden: u16,
+    /// One for each category; `None` where nothing is configured.
+    verdicts: Option<[Verdict; CATEGORIES]>,
+}
+
+/// Which headers of a category reach the application.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Verdict {
+    /// All: none of them is configured.
+    #[default]
+    All,
+    /// None: nobody vouches for them.
+    None,
+    /// This one.
+    Only(&'static Header),
 }
 
 impl Changes<'_> {
     /// Whether the variable must not reach the application: a header that nobody vouches for.
     #[must_use]
     pub fn hides(&self, key: &[u8]) -> bool {
-        self.hidden != 0
-            && key.starts_with(b"HTTP_X_")
-            && registry::find(key).is_some_and(|(place, _)| self.hidden & bit(place) != 0)
+        let Some(verdicts) = &self.verdicts else { return false };
+        let Some(header) = Header::with_key(key) else { return false };
+        match verdicts[header.category as usize] {
+            Verdict::All => false,
+            Verdict::None => true,
+            Verdict::Only(kept) => kept != header,
+        }
     }
 }
 
 /// The key of the one header whose value changes.
-const CHAIN: &str = "HTTP_X_FORWARDED_FOR";
-
-fn bit(place: usize) -> u16 {
-    1 << place
-}
+const CHAIN: &[u8] = b"HTTP_X_FORWARDED_FOR";
 
 /// Works the changes out. `peer` is who sent the request; `value` gives the value of one of its headers.
 #[must_use]
 pub fn changes<'r>(rules: Rules<'_>, peer: &[u8], value: impl Fn(&CStr) -> Option<&'r [u8]>) -> Changes<'r> {
     let mut changes = Changes::default();
-    let listed = || rules.headers.iter().filter_map(|key| registry::find(key.as_bytes()));
-    for (_, header) in listed() {
-        changes.hidden |= synonyms(header.category);
+    let mut verdicts = [Verdict::All; CATEGORIES];
+    for header in rules.headers {
+        verdicts[header.category as usize] = Verdict::None;
     }
-    let believed = rules.networks.is_none_or(|networks| is_trusted(peer, networks));
-    for (place, header) in listed().filter(|_| believed) {
-        if let Some(value) = value(header.name) {
-            // Of several synonyms, the last one that is there stays.
-            changes.hidden = (changes.hidden | synonyms(header.category)) & !bit(place);
-            changes.apply(header, value, rules.networks);
+    if rules.networks.is_none_or(|networks| is_trusted(peer, networks)) {
+        for header in rules.headers {
+            if let Some(value) = value(header.name) {
+                // Of several synonyms, the last one that is there stays.
+                verdicts[header.category as usize] = Verdict::Only(header);
+                changes.apply(header, value, rules.networks);
+            }
         }
     }
-    if changes.hides(CHAIN.as_bytes()) {
+    changes.verdicts = Some(verdicts);
+    if changes.hides(CHAIN) {
         changes.forwarded_for = None;
     }
     changes
-}
-
-/// All headers of a category, as bits.
-fn synonyms(category: Category) -> u16 {
-    let same = REGISTRY.iter().enumerate().filter(|(_, header)| header.category == category);
-    same.fold(0, |bits, (place, _)| bits | bit(place))
 }
 
 fn is_trusted(item: &[u8], networks: &[Network]) -> bool {

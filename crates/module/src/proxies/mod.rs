@@ -7,6 +7,7 @@ mod registry;
 
 pub use changes::{Changes, Rules, changes};
 pub use network::{Network, parse};
+pub use registry::{Header, REGISTRY};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 /// What a header speaks of. Headers of the same category are synonyms: at most one of them is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Category {
     /// Who the client is.
     Client,
@@ -19,6 +20,9 @@ pub enum Category {
     Scheme,
 }
 
+/// Number of categories.
+pub const CATEGORIES: usize = 6;
+
 /// How a header's value is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -33,7 +37,7 @@ pub enum Form {
 }
 
 /// One header.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Header {
     /// As in a request.
     pub name: &'static CStr,
@@ -50,7 +54,7 @@ const fn header(name: &'static CStr, key: &'static str, category: Category, form
 }
 
 /// All of them. A header that is not here can be configured, and means nothing.
-pub const REGISTRY: [Header; 15] = [
+pub static REGISTRY: [Header; 15] = [
     header(c"X-Forwarded-For", "HTTP_X_FORWARDED_FOR", Category::Client, Form::Chain),
     header(c"X-Client-IP", "HTTP_X_CLIENT_IP", Category::Client, Form::Text),
     header(c"X-Real-IP", "HTTP_X_REAL_IP", Category::Client, Form::Text),
@@ -68,8 +72,10 @@ pub const REGISTRY: [Header; 15] = [
     header(c"X-HTTPS", "HTTP_X_HTTPS", Category::Scheme, Form::Flag),
 ];
 
-/// The header with this key, and its place in [`REGISTRY`].
-#[must_use]
-pub fn find(key: &[u8]) -> Option<(usize, &'static Header)> {
-    REGISTRY.iter().enumerate().find(|(_, header)| header.key.as_bytes() == key)
+impl Header {
+    /// The header with this key.
+    #[must_use]
+    pub fn with_key(key: &[u8]) -> Option<&'static Self> {
+        REGISTRY.iter().find(|header| header.key.as_bytes() == key)
+    }
 }

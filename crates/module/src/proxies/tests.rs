@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::registry::REGISTRY;
 use super::*;
 
 type Table = BTreeMap<String, String>;
@@ -117,7 +116,9 @@ fn model_chain(table: &mut Table, value: &str, networks: Option<&[Network]>) {
 
 /// The same table after the changes were carried out.
 fn changed(table: &Table, listed: &[String], networks: Option<&[Network]>) -> Table {
-    let rules = Rules { headers: listed, networks };
+    let headers: Vec<&'static Header> =
+        listed.iter().filter_map(|key| Header::with_key(key.as_bytes())).collect();
+    let rules = Rules { headers: &headers, networks };
     let value = |name: &std::ffi::CStr| {
         let key = format!("HTTP_{}", name.to_str().unwrap().replace('-', "_").to_uppercase());
         table.get(&key).map(String::as_bytes)

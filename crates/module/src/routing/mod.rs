@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use expand::{Callable, Facts, Template};
 
-use crate::proxies::Network;
+use crate::proxies::{Header, Network};
 
 /// What the directives say about requests, at one level: alias, directory, or server. `None` is "nothing said here".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct Settings {
     pub location_redirect: Option<bool>,
     /// `WSGIRestrictProcess`: the only process groups; an empty name is the web server itself.
     pub restrict_process: Option<Arc<[Vec<u8>]>>,
-    /// `WSGITrustedProxyHeaders`: names as in the environ (`HTTP_X_FORWARDED_FOR`), in the configured order.
-    pub proxy_headers: Option<Arc<[String]>>,
+    /// `WSGITrustedProxyHeaders`, in the configured order.
+    pub proxy_headers: Option<Arc<[&'static Header]>>,
     /// `WSGITrustedProxies`.
     pub proxies: Option<Arc<[Network]>>,
 }
