@@ -170,7 +170,8 @@ fn scripts_are_loaded_in_order_before_requests_come() {
         .expect_log("wsgi:error")
         .start();
     kit::wait_until(kit::LIMIT, "all are loaded", || {
-        std::fs::read_to_string(apache.scratch("order")).is_ok_and(|text| text.len() == "one two three four ".len())
+        std::fs::read_to_string(apache.scratch("order"))
+            .is_ok_and(|text| text.len() == "one two three four ".len())
     });
     // With ours, aliases come behind WSGIImportScript.
     let order = pick("one three four two ", "one two three four ");
