@@ -124,6 +124,8 @@ pub struct RequestPlan<'a> {
     pub application_group: Vec<u8>,
     /// Absolute path of the script file.
     pub script: Vec<u8>,
+    /// The file that a handler script (`WSGIHandlerScript`) stands for; `None` where the script itself was asked for.
+    pub resource: Option<Vec<u8>>,
     /// Name of the callable in the script's module.
     pub callable: Vec<u8>,
     /// `SCRIPT_NAME`: the URL path of the application, slash runs collapsed.

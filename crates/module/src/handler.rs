@@ -1,7 +1,8 @@
 //! The front half of a request: mapping its path to a script, the checks before anything is sent, and the plan for the relay.
 
-use httpd::{Answer, Level, PathInfo, Request};
+use httpd::{Answer, FileType, Level, PathInfo, Request};
 
+use crate::config::HandlerScript;
 use crate::generation::Generation;
 use crate::groups::RequestPlan;
 use crate::hooks::Wsgi;
@@ -44,22 +45,28 @@ pub fn look_ahead(request: &Request<'_>) -> Answer {
     Answer::Declined
 }
 
-/// Answers a request for a WSGI script.
+/// Answers a request for a WSGI script, or for a file that a handler script stands for.
 pub fn handle(request: &mut Request<'_>) -> Answer {
-    if !matches!(request.handler(), Some(HANDLER | MEDIA_TYPE)) {
-        return Answer::Declined;
-    }
-    let mut settings = settings(request);
+    let script = match request.handler() {
+        Some(HANDLER | MEDIA_TYPE) => None,
+        Some(name) => match HandlerScript::of(request, name) {
+            None => return Answer::Declined,
+            script => script,
+        },
+        None => return Answer::Declined,
+    };
     let Some(generation) = Generation::of(request) else { return Answer::Declined };
-    let checked = asked(request, &settings).check().and_then(|()| match is_aliased(request) {
-        true => notes::apply(request, &mut settings),
-        false => Ok(()),
+    let mut settings = settings(request, script);
+    let checked = asked(request, &settings, script).check().and_then(|()| match script {
+        None if is_aliased(request) => notes::apply(request, &mut settings),
+        _ => Ok(()),
     });
-    let outcome = checked.and_then(|()| plan(request, &settings, generation));
+    let outcome = checked.and_then(|()| plan(request, &settings, script, generation));
     match outcome {
         Ok(plan) => crate::relay::serve(request, &plan),
         Err(refusal) => {
-            let script = request.filename().unwrap_or_default().escape_ascii();
+            let script = script.map_or_else(|| request.filename().unwrap_or_default(), |script| &script.path);
+            let script = script.escape_ascii();
             let line = format!("[script {script}] {refusal}");
             request.log().write(Level::Error, line.as_bytes());
             Answer::Status(refusal.status())
@@ -67,10 +74,13 @@ pub fn handle(request: &mut Request<'_>) -> Answer {
     }
 }
 
-/// The settings in force: the alias's, then the section's, then the server's.
-fn settings(request: &Request<'_>) -> Settings {
+/// The settings in force: those of the handler script or of the alias, then the section's, then the server's.
+fn settings(request: &Request<'_>, script: Option<&HandlerScript>) -> Settings {
     let server = request.server_config::<Wsgi>();
     let below = request.dir_config::<Wsgi>().settings.over(&server.settings);
+    if let Some(script) = script {
+        return script.settings.over(&below);
+    }
     let number =
         request.notes().get(ALIAS).and_then(|text| std::str::from_utf8(text).ok()?.parse::<usize>().ok());
     let alias = number.and_then(|number| server.aliases.get(number)).filter(|_| is_aliased(request));
@@ -81,12 +91,12 @@ fn is_aliased(request: &Request<'_>) -> bool {
     request.notes().get(FORCED) == Some(HANDLER)
 }
 
-/// What the checks need to know.
-fn asked<'r>(request: &Request<'r>, settings: &Settings) -> Asked<'r> {
+/// What the checks need to know. What a handler script stands for is not executed, and need not be there.
+fn asked<'r>(request: &Request<'r>, settings: &Settings, script: Option<&HandlerScript>) -> Asked<'r> {
     let headers = request.headers_in();
     Asked {
-        executable: is_aliased(request) || request.allows_exec_cgi(),
-        file: request.file().kind,
+        executable: script.is_some() || is_aliased(request) || request.allows_exec_cgi(),
+        file: if script.is_some() { FileType::Regular } else { request.file().kind },
         forbidden_path_info: request
             .path_info()
             .filter(|info| !info.is_empty() && request.path_info_rule() == PathInfo::Reject),
@@ -101,6 +111,7 @@ fn asked<'r>(request: &Request<'r>, settings: &Settings) -> Asked<'r> {
 fn plan<'g>(
     request: &Request<'_>,
     settings: &Settings,
+    script: Option<&HandlerScript>,
     generation: &'g Generation,
 ) -> Result<RequestPlan<'g>, Refusal> {
     let (uri, info) = (request.uri().unwrap_or_default(), request.path_info().unwrap_or_default());
@@ -145,13 +156,15 @@ fn plan<'g>(
         let (group, server) = (group.definition.name.clone(), group.definition.server.clone());
         return Err(Refusal::ForeignGroup { group, server });
     }
+    let filename = request.filename().unwrap_or_default();
     Ok(RequestPlan {
         groups: &generation.groups,
         group,
         application_group: settings.application_group(&facts, group.sole_application),
         callable: settings.callable(&facts),
         path_info: path::collapse(info),
-        script: request.filename().unwrap_or_default().to_vec(),
+        script: script.map_or_else(|| filename.to_vec(), |script| script.path.clone()),
+        resource: script.map(|_| filename.to_vec()),
         pass_authorization: settings.pass_authorization.unwrap_or(false),
         buffering: settings.buffering.unwrap_or(true),
         script_reloading: settings.script_reloading.unwrap_or(true),

@@ -108,3 +108,87 @@ fn every_virtual_host_has_its_own_scripts() {
     }
     apache.finish();
 }
+
+const HANDLER: &str = r#"
+import json
+
+def handle_request(environ, start_response):
+    keys = ["SCRIPT_NAME", "PATH_INFO", "mod_wsgi.request_handler", "mod_wsgi.callable_object", "mod_wsgi.process_group"]
+    seen = [environ[key] for key in keys]
+    seen += [environ[key].rpartition("/")[2] for key in ("mod_wsgi.handler_script", "SCRIPT_FILENAME")]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(seen).encode()]
+"#;
+
+fn handled() -> Result<Setup, String> {
+    let setup =
+        Setup::new()?.one_daemon("threads=2").file("lib/handler.py", HANDLER).file("www/page.tmpl", "text");
+    Ok(setup.config("WSGIHandlerScript templates @ROOT@/lib/handler.py"))
+}
+
+#[test]
+fn a_handler_script_stands_for_files() {
+    let apache = need!(handled()).config("AddHandler templates .tmpl").file("www/plain.txt", "plain").start();
+    for (target, script_name, info, file) in [
+        ("/page.tmpl", "/page.tmpl", "", "page.tmpl"),
+        ("/page.tmpl/a/b", "/page.tmpl", "/a/b", "page.tmpl"),
+        // The file need not be there.
+        ("/none.tmpl", "/none.tmpl", "", "none.tmpl"),
+    ] {
+        let seen = apache.get(target).expect_status(200).json();
+        let expected = [script_name, info, "templates", "handle_request", "app", "handler.py", file];
+        assert_eq!(seen, json!(expected), "{target}");
+    }
+    assert_eq!(apache.get("/plain.txt").expect_status(200).text(), "plain");
+    apache.finish();
+}
+
+#[test]
+fn set_handler_names_a_handler_script() {
+    let apache = need!(handled())
+        .config("<Location /virtual>\nSetHandler templates\n</Location>")
+        .config("WSGIHandlerScript other @ROOT@/lib/handler.py process-group=two application-group=%{GLOBAL}")
+        .daemon("two", "threads=2")
+        .config("<Location /other>\nSetHandler other\n</Location>")
+        .start();
+    let seen = apache.get("/virtual/x").expect_status(200).json();
+    assert_eq!((&seen[2], &seen[4], &seen[5]), (&json!("templates"), &json!("app"), &json!("handler.py")));
+    assert_eq!(apache.get("/other").expect_status(200).json()[4], "two");
+    apache.finish();
+}
+
+#[test]
+fn an_inner_handler_script_wins() {
+    let inner = HANDLER.replace("seen = [", "seen = ['inner'] + [");
+    let apache = need!(handled())
+        .file("lib/inner.py", &inner)
+        .config("AddHandler templates .tmpl\n<Location /page.tmpl>\nWSGIHandlerScript templates @ROOT@/lib/inner.py\n</Location>")
+        .start();
+    assert_eq!(apache.get("/page.tmpl").expect_status(200).json()[0], "inner");
+    assert_eq!(apache.get("/none.tmpl").expect_status(200).json()[0], "/none.tmpl");
+    apache.finish();
+}
+
+#[test]
+fn a_handler_script_is_asked_whether_to_reload_for_the_file() {
+    let source = r#"
+loads = 0
+asked = []
+
+def reload_required(resource):
+    asked.append(resource.rpartition("/")[2])
+    return False
+
+def handle_request(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [",".join(asked).encode()]
+"#;
+    let apache = need!(Setup::new())
+        .one_daemon("threads=2")
+        .file("lib/handler.py", source)
+        .config("WSGIHandlerScript templates @ROOT@/lib/handler.py application-group=%{GLOBAL}\nAddHandler templates .tmpl")
+        .start();
+    apache.get("/first.tmpl").expect_status(200);
+    assert!(apache.get("/second.tmpl").expect_status(200).text().ends_with("second.tmpl"));
+    apache.finish();
+}

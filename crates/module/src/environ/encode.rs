@@ -30,6 +30,7 @@ pub struct Facts<'a> {
     pub context_prefix: &'a [u8],
     pub context_document_root: &'a [u8],
     pub script_filename: &'a [u8],
+    pub handler_script: &'a [u8],
     pub script_name: &'a [u8],
     pub path_info: &'a [u8],
     pub redirect: Option<Redirect<'a>>,
@@ -125,8 +126,7 @@ fn request(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), Wire
 
 fn ours(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireError> {
     frame.pair(b"mod_wsgi.request_handler", facts.handler)?;
-    // Scripts for handlers (WSGIHandlerScript) have one; script aliases have none.
-    frame.pair(b"mod_wsgi.handler_script", b"")?;
+    frame.pair(b"mod_wsgi.handler_script", facts.handler_script)?;
     frame.pair(b"mod_wsgi.listener_host", facts.listener_host)?;
     number(frame, b"mod_wsgi.listener_port", facts.listener_port.into())?;
     number(frame, b"mod_wsgi.server_pid", facts.server_pid)?;

@@ -30,6 +30,7 @@ fn facts() -> Facts<'static> {
         context_prefix: b"",
         context_document_root: b"/srv/www",
         script_filename: b"/srv/app.wsgi",
+        handler_script: b"",
         script_name: b"/app",
         path_info: b"/x",
         redirect: None,
