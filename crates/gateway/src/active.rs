@@ -9,6 +9,7 @@ use python::{Attached, Error, Loan, Mutex, Stored};
 
 use crate::codes::Code;
 use crate::exchange::{Exchange, Level, WriteError};
+use crate::hint;
 use crate::response::Response;
 use crate::script::Script;
 
@@ -56,12 +57,6 @@ impl Active {
         self.over.load(Ordering::Acquire)
     }
 
-    /// Logs each line of the text, the first with the script's name before it.
-    pub(crate) fn log(&self, py: Attached<'_>, level: Level, text: &str) {
-        let text = format!("[script {}] {text}", self.script.shown());
-        self.log_lines(py, level, &text);
-    }
-
     /// Logs a coded line, and below it the traceback of an exception where there is one.
     pub(crate) fn report(
         &self,
@@ -71,18 +66,21 @@ impl Active {
         facts: impl Display,
         error: Option<&Error<'_>>,
     ) {
-        self.log(py, level, &code.line(facts));
+        let mut text = code.line(facts);
         if let Some(error) = error {
-            self.log_lines(py, level, &error.format());
+            text.push('\n');
+            text.push_str(&error.format());
+            text.push_str(&hint::about(error));
         }
+        self.log_lines(py, level, &text);
     }
 
-    /// Logs each line as it is.
+    /// Logs each line.
     pub(crate) fn log_lines(&self, py: Attached<'_>, level: Level, text: &str) {
         py.detach(|| {
             self.exchange.with(|exchange| {
                 for line in text.lines() {
-                    exchange.log(level, line);
+                    exchange.log(level, self.script.shown(), line);
                 }
             })
         });

@@ -228,7 +228,7 @@ fn close<'py>(py: Attached<'py>, python: &InPython, active: &Active, iterable: &
 fn failure<'py>(py: Attached<'py>, python: &InPython, active: &Active, error: &Error<'py>) -> Ending {
     let sent = active.response.lock().sent;
     if error.exception().is_instance(&python.request_timeout.get(py)) {
-        active.log(py, Level::Info, "The request was interrupted by request-timeout.");
+        active.log_lines(py, Level::Info, "The request was interrupted by request-timeout.");
         return if sent { Ending::Broken("request-timeout") } else { Ending::Failed(504) };
     }
     // An OSError from write() or wsgi.input is a consequence of the client's absence, not a failure of its own.

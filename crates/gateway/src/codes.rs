@@ -17,6 +17,12 @@ impl Code {
         Self { number, advice }
     }
 
+    /// The number behind `WSGI`; 0 when the constant is not written as a code is.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self.number.get(4..).and_then(|digits| digits.parse().ok()).unwrap_or_default()
+    }
+
     /// The text of a log line. The facts are whole sentences, or end with a colon when lines of Python follow.
     #[must_use]
     pub fn line(self, facts: impl Display) -> String {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::exchange::Level;
+
 /// What is the same for all requests of one worker process.
 #[derive(Clone)]
 pub struct Config {
@@ -33,6 +35,8 @@ pub struct Config {
     pub httpd_version: (u32, u32, u32),
     /// Where scripts are: pickle finds their classes there before a request has asked for the script.
     pub roots: Vec<ScriptRoot>,
+    /// Writes lines that belong to no request, without waiting for long. Called without the GIL.
+    pub process_log: fn(Level, &str),
 }
 
 /// Gives the settings of an application group's interpreter by its name.

@@ -46,8 +46,8 @@ pub trait Exchange: Send {
     /// logged the reason already.
     fn fail(&mut self, status: u16);
 
-    /// One line (without its line end) for the error log of this request.
-    fn log(&mut self, level: Level, line: &str);
+    /// One line (without its line end) for the error log of this request, which names the script before it.
+    fn log(&mut self, level: Level, script: &str, line: &str);
 }
 
 /// Severity of a log line, named as in httpd's `LogLevel`.

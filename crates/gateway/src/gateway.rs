@@ -55,6 +55,7 @@ impl Gateway {
     /// Sets up the main interpreter. Call on the main thread, attached to the main interpreter, before any site code
     /// runs.
     pub fn start(py: Attached<'_>, config: Config) -> Result<Arc<Self>, StartError> {
+        log::set_process_log(config.process_log);
         let main = Interpreter::current(py);
         let group = Group::set_up(py, Arc::clone(&main), "", &config)
             .map_err(|error| StartError::Interpreter(error.format()))?;

@@ -181,6 +181,7 @@ fn make_module<'py>(py: Attached<'py>, name: &str, config: &Config) -> Result<'p
     module.set_attr("_log", &python::function(py, "_log", log_record)?)?;
     let globals = python::module_dict(&module)?;
     python::run_source(py, include_str!("module.py"), "<mod_wsgi>", &globals)?;
+    python::run_source(py, include_str!("hint.py"), "<mod_wsgi hints>", &globals)?;
     enter_module(py, "mod_wsgi", &module)?;
     Ok(globals)
 }
@@ -272,7 +273,7 @@ fn log_record<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object
     };
     match active::current() {
         Some(active) => active.log_lines(py, level, &text),
-        None => log::raw(py, format!("{text}\n").as_bytes()),
+        None => log::process(py, level, &text),
     }
     Ok(python::none(py))
 }

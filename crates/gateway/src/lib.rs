@@ -12,6 +12,7 @@ mod finder;
 mod gateway;
 mod group;
 mod head;
+mod hint;
 mod input;
 mod latch;
 mod log;

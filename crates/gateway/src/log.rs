@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use python::{Args, Attached, ClassDef, Error, Kind, Mutex, Object, Result};
 
@@ -14,7 +14,37 @@ const MAX_PARTIAL: usize = 64 * 1024;
 
 thread_local! {
     /// The unfinished line this thread wrote to `sys.stdout` or `sys.stderr`.
-    static PARTIAL: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static PARTIAL: RefCell<Partial> = const { RefCell::new(Partial(Vec::new())) };
+}
+
+/// An unfinished line; what a thread of the application leaves behind is written when the thread ends.
+struct Partial(Vec<u8>);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            // Python may be gone by now; nothing of it is needed, and nobody could be told of an error.
+            self.0.push(b'\n');
+            let _ = std::io::stderr().write_all(&self.0);
+        }
+    }
+}
+
+/// Where lines go that belong to no request; see [`Config::process_log`](crate::config::Config).
+static PROCESS: OnceLock<fn(Level, &str)> = OnceLock::new();
+
+/// To be called once, before anything is logged; the process has one log.
+pub(crate) fn set_process_log(log: fn(Level, &str)) {
+    let _same = PROCESS.set(log);
+}
+
+/// Logs lines that belong to no request.
+pub(crate) fn process(py: Attached<'_>, level: Level, text: &str) {
+    py.detach(|| {
+        if let Some(write) = PROCESS.get() {
+            write(level, text);
+        }
+    });
 }
 
 /// A stream of log lines.
@@ -49,7 +79,7 @@ impl RequestLog {
 
 /// Passes on the unfinished line of this thread: at the end of a request.
 pub(crate) fn flush_thread(py: Attached<'_>, active: &Active) {
-    let partial = PARTIAL.take();
+    let partial = PARTIAL.with_borrow_mut(|partial| std::mem::take(&mut partial.0));
     if !partial.is_empty() {
         active.log_lines(py, Level::Error, &String::from_utf8_lossy(&partial));
     }
@@ -82,7 +112,7 @@ impl Log {
                 }
             }
             Log::Process(_) => {
-                let lines = PARTIAL.with_borrow_mut(|partial| finished(partial, data, flush));
+                let lines = PARTIAL.with_borrow_mut(|partial| finished(&mut partial.0, data, flush));
                 match active::current() {
                     _ if lines.is_empty() => {}
                     Some(active) => active.log_lines(py, Level::Error, &String::from_utf8_lossy(&lines)),
@@ -116,7 +146,7 @@ pub(crate) fn process_line(line: &str) {
 
 /// Passes on the unfinished line that this thread wrote outside of a request.
 pub(crate) fn flush_process(py: Attached<'_>) {
-    let partial = PARTIAL.take();
+    let partial = PARTIAL.with_borrow_mut(|partial| std::mem::take(&mut partial.0));
     if !partial.is_empty() {
         raw(py, &[&partial[..], b"\n"].concat());
     }

@@ -61,7 +61,8 @@ impl WorkerThread {
     /// objects may try to reach it from other threads; they are cut off before this returns.
     pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) -> Served {
         if let Err(text) = self.prepare(request.application_group) {
-            text.lines().for_each(|line| exchange.log(Level::Error, line));
+            let script = String::from_utf8_lossy(request.script);
+            text.lines().for_each(|line| exchange.log(Level::Error, &script, line));
             exchange.fail(500);
             return Served::Answered;
         }

@@ -82,11 +82,16 @@ impl<'a> Log<'a> {
         if level <= Level::Notice {
             return true;
         }
+        level as c_int <= c_int::from(self.limit())
+    }
+
+    /// `LogLevel` for this module where the lines belong to, as httpd's number: what has a greater one is not written.
+    pub fn limit(&self) -> u8 {
         let index = module::index();
         let limit = match self.target {
             // SAFETY: httpd's own pointer; null only before the configuration is read.
             Target::Process => match unsafe { sys::ap_server_conf } {
-                server if server.is_null() => return true,
+                server if server.is_null() => return u8::MAX,
                 // SAFETY: the main server lives as long as the configuration.
                 server => unsafe { sys::ap_get_server_module_loglevel(server, index) },
             },
@@ -97,20 +102,26 @@ impl<'a> Log<'a> {
             // SAFETY: as above.
             Target::Request(request) => unsafe { sys::ap_get_request_module_loglevel(request, index) },
         };
-        level as c_int <= limit
+        u8::try_from(limit).unwrap_or(u8::MAX)
     }
 
-    /// Writes one line. Text longer than a record of httpd goes on in the next, nothing is lost; a NUL is written as
-    /// `\x00`. At `Debug` and below the caller's file and line are part of the record.
+    /// Writes one line. Text longer than a record of httpd goes on in the next, behind `[continued] `: nothing is lost; a
+    /// NUL is written as `\x00`. At `Debug` and below the caller's file and line are part of the record.
     #[track_caller]
     pub fn write(&self, level: Level, text: &[u8]) {
+        self.write_behind(level, b"", text);
+    }
+
+    /// As [`Self::write`], with a prefix before the text in each of its records.
+    #[track_caller]
+    pub fn write_behind(&self, level: Level, prefix: &[u8], text: &[u8]) {
         if !self.enabled(level) {
             return;
         }
         let place = Location::caller();
         let file = crate::text::c_string(place.file().as_bytes());
         let line = c_int::try_from(place.line()).unwrap_or(0);
-        for record in records(text) {
+        for record in records(prefix, text) {
             self.record(&file, line, level as c_int, &record);
         }
     }
@@ -138,15 +149,25 @@ impl<'a> Log<'a> {
 /// without time and level, as httpd's own syntax errors do. For `check_config`.
 pub fn startup_notice(text: &str) {
     let log = Log::process();
-    for record in records(text.as_bytes()) {
+    for record in records(b"", text.as_bytes()) {
         log.record(c"", 0, sys::APLOG_STARTUP | sys::APLOG_CRIT, &record);
     }
 }
 
-/// Cuts `text` into records. Cuts fall between characters where the text is UTF-8.
-fn records(text: &[u8]) -> Vec<Vec<u8>> {
-    let mut records = vec![Vec::new()];
-    let mut used = 0;
+/// Begins a record that goes on with the text of the one before.
+const CONTINUED: &[u8] = b"[continued] ";
+
+/// Cuts `text` into records, each behind `prefix`. Cuts fall between characters where the text is UTF-8.
+fn records(prefix: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
+    // Of a longer prefix (a path has up to 4096 bytes) the beginning must do.
+    let prefix = prefix.get(..RECORD_MAX / 4 / 2).unwrap_or(prefix);
+    let begin = |mark: &[u8]| {
+        let record: Vec<u8> = [prefix, mark].concat().into_iter().flat_map(shown).collect();
+        let used = prefix.iter().chain(mark).map(|byte| escaped_size(*byte)).sum::<usize>();
+        (record, used)
+    };
+    let (record, mut used) = begin(b"");
+    let mut records = vec![record];
     for (at, &byte) in text.iter().enumerate() {
         let size = escaped_size(byte);
         let starts_character = byte & 0xC0 != 0x80;
@@ -155,15 +176,22 @@ fn records(text: &[u8]) -> Vec<Vec<u8>> {
             && (starts_character || used + size > RECORD_MAX)
             && at > 0
         {
-            records.push(Vec::new());
-            used = 0;
+            let (record, size) = begin(CONTINUED);
+            records.push(record);
+            used = size;
         }
         used += size;
         if let Some(record) = records.last_mut() {
-            if byte == 0 { record.extend_from_slice(br"\x00") } else { record.push(byte) }
+            record.extend(shown(byte));
         }
     }
     records
+}
+
+/// A byte as httpd can be given it, in a C string.
+fn shown(byte: u8) -> impl Iterator<Item = u8> {
+    let (nul, other) = if byte == 0 { (&br"\x00"[..], None) } else { (&[][..], Some(byte)) };
+    nul.iter().copied().chain(other)
 }
 
 /// The bytes httpd writes for this one, at most (`ap_escape_errorlog_item`: `\xHH`; a NUL is `\x00` whose backslash is
@@ -181,27 +209,46 @@ fn escaped_size(byte: u8) -> usize {
 mod tests {
     use super::*;
 
+    /// The text of records without their prefix and marks.
+    fn joined(prefix: &[u8], records: &[Vec<u8>]) -> Vec<u8> {
+        let text = records.iter().enumerate().map(|(at, record)| {
+            let text = record.strip_prefix(prefix).unwrap();
+            if at == 0 { text } else { text.strip_prefix(CONTINUED).unwrap() }
+        });
+        text.collect::<Vec<_>>().concat()
+    }
+
     #[test]
     fn long_text_is_split_without_loss() {
         let text: Vec<u8> = (0..30_000u32).map(|i| b'a' + u8::try_from(i % 26).unwrap()).collect();
-        let records = records(&text);
-        assert!(records.len() > 4);
-        assert!(records.iter().all(|record| record.len() <= RECORD_MAX));
-        assert_eq!(records.concat(), text);
+        for prefix in [&b""[..], b"[script /srv/app.wsgi] "] {
+            let records = records(prefix, &text);
+            assert!(records.len() > 4);
+            assert!(records.iter().all(|record| record.len() <= RECORD_MAX));
+            assert_eq!(joined(prefix, &records), text);
+        }
     }
 
     #[test]
     fn records_end_between_characters_and_count_escapes() {
         let text = "é".repeat(5000);
-        let records = records(text.as_bytes());
+        let records = records(b"", text.as_bytes());
         assert!(records.iter().all(|record| std::str::from_utf8(record).is_ok()));
-        assert!(records.iter().all(|record| record.len() * 4 <= RECORD_MAX));
-        assert_eq!(records.concat(), text.as_bytes());
+        assert!(
+            records.iter().all(|record| record.iter().map(|b| escaped_size(*b)).sum::<usize>() <= RECORD_MAX)
+        );
+        assert_eq!(joined(b"", &records), text.as_bytes());
     }
 
     #[test]
     fn a_nul_is_written_out() {
-        assert_eq!(records(b"a\0b"), vec![br"a\x00b".to_vec()]);
-        assert_eq!(records(b""), vec![Vec::new()]);
+        assert_eq!(records(b"", b"a\0b"), vec![br"a\x00b".to_vec()]);
+        assert_eq!(records(b"p ", b""), vec![b"p ".to_vec()]);
+    }
+
+    #[test]
+    fn a_long_prefix_leaves_room_for_text() {
+        let records = records(&[0xff; 5000], &[b'x'; 9000]);
+        assert!(records.len() < 5 && records.iter().all(|record| record.len() <= RECORD_MAX));
     }
 }

@@ -8,6 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use gateway::{Gateway, StartError, Stopped};
 use python::Attached;
+use spec::log::Level;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
 
 use crate::activity::Requests;
@@ -55,7 +56,7 @@ impl BootError {
             Self::Identity(_) => codes::IDENTITY,
             Self::Python(_) => codes::PYTHON,
             Self::System { .. } => codes::SYSTEM,
-            Self::Gateway(error) => return log::line(&error.to_string()),
+            Self::Gateway(error) => return log::write(Level::Error, &error.to_string()),
         };
         log::report(code, self);
     }

@@ -101,6 +101,17 @@ impl Reply {
         Err(error)
     }
 
+    /// Sends a log line; false when the child takes none any more.
+    fn tell(&mut self, level: Level, line: &str) -> bool {
+        if self.phase == Phase::Closed {
+            return false;
+        }
+        self.buffers.log.clear();
+        put_log(&mut self.buffers.log, wire_level(level), line.as_bytes());
+        let result = self.link.send(&mut [IoSlice::new(&self.buffers.log)], &[], self.silence);
+        self.sent(result).is_ok()
+    }
+
     /// Whether body or end may be sent now.
     fn ready(&self) -> Result<(), WriteError> {
         match (&self.broken, self.phase) {
@@ -147,7 +158,9 @@ impl Exchange for Reply {
         // The gateway raises in the application what no frame can hold; this is for a head that it let through all the same.
         if let Err(error) = put_head(&mut self.buffers.out, head.status(), head.reason(), head.headers()) {
             let facts = format!("The response head cannot be passed on: {error}.");
-            self.log(Level::Error, &codes::HEAD.line(&facts));
+            if !self.tell(Level::Error, &codes::HEAD.line(&facts)) {
+                log::report(codes::HEAD, &facts);
+            }
             self.fail(500);
             self.broken.get_or_insert(WriteError::Failed(facts));
         }
@@ -208,24 +221,32 @@ impl Exchange for Reply {
         }
     }
 
-    fn log(&mut self, level: Level, line: &str) {
-        let level = match level {
-            Level::Critical => LogLevel::Critical,
-            Level::Error => LogLevel::Error,
-            Level::Warn => LogLevel::Warning,
-            Level::Info => LogLevel::Info,
-            Level::Debug => LogLevel::Debug,
-        };
-        if self.phase != Phase::Closed {
-            self.buffers.log.clear();
-            put_log(&mut self.buffers.log, level, line.as_bytes());
-            let result = self.link.send(&mut [IoSlice::new(&self.buffers.log)], &[], self.silence);
-            if self.sent(result).is_ok() {
-                return;
-            }
+    fn log(&mut self, level: Level, script: &str, line: &str) {
+        if !self.tell(level, line) {
+            // Behind the last frame, and when the child is gone, the process's own log is what is left.
+            log::write(process_level(level), &format!("[script {script}] {line}"));
         }
-        // Behind the last frame, and when the child is gone, the process's own log is what is left.
-        log::line(line);
+    }
+}
+
+fn wire_level(level: Level) -> LogLevel {
+    match level {
+        Level::Critical => LogLevel::Critical,
+        Level::Error => LogLevel::Error,
+        Level::Warn => LogLevel::Warning,
+        Level::Info => LogLevel::Info,
+        Level::Debug => LogLevel::Debug,
+    }
+}
+
+/// The level in the process's own log.
+pub fn process_level(level: Level) -> spec::log::Level {
+    match level {
+        Level::Critical => spec::log::Level::Crit,
+        Level::Error => spec::log::Level::Error,
+        Level::Warn => spec::log::Level::Warn,
+        Level::Info => spec::log::Level::Info,
+        Level::Debug => spec::log::Level::Debug,
     }
 }
 

@@ -8,7 +8,7 @@ use spec::interpreter::HashSeed;
 use spec::worker::WorkerConfig;
 use spec::{Allowed, Root};
 
-use crate::{codes, log};
+use crate::{codes, log, reply};
 
 /// All that the gateway is told when it starts. `run_once`: the process leaves after one request.
 pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
@@ -38,6 +38,7 @@ pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
         case_sensitive: config.python_settings.case_sensitive,
         httpd_version: config.httpd_version,
         roots: config.roots.iter().map(script_root).collect(),
+        process_log: |level, text| log::write(reply::process_level(level), text),
     }
 }
 

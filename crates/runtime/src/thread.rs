@@ -211,6 +211,7 @@ impl RequestThread<'_> {
             queue_start: seconds(request.queue_start),
             daemon_start: now(),
         };
+        let script = request.script;
         let served = catch_unwind(AssertUnwindSafe(|| self.worker.serve(request, &mut reply)));
         match served {
             Ok(Served::Answered) => {}
@@ -223,7 +224,8 @@ impl RequestThread<'_> {
             // The panic hook has written where it happened.
             Err(_) => {
                 let facts = "An internal error of the WSGI worker ended this request.";
-                reply.log(Level::Critical, &codes::REQUEST_PANIC.line(facts));
+                let shown = String::from_utf8_lossy(script);
+                reply.log(Level::Critical, &shown, &codes::REQUEST_PANIC.line(facts));
             }
         }
         let (link, buffers) = reply.finish();

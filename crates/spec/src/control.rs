@@ -23,6 +23,8 @@ pub enum Attachment {
     ErrorLog {
         /// Process group; empty for the main server's log, where the supervisor writes its own lines.
         group: String,
+        /// `LogLevel` for this module, as httpd's number: what is less grave is not written.
+        limit: u8,
     },
 }
 

@@ -8,6 +8,7 @@ pub mod directives;
 pub mod group;
 pub mod installed;
 pub mod interpreter;
+pub mod log;
 pub mod options;
 pub mod worker;
 

@@ -1,31 +1,7 @@
 //! The supervisor's log codes: number, level, and what the administrator is to do. The facts of a case are the caller's.
 //! The only place where codes are given out.
 
-/// Level of a log line, as in httpd's `LogLevel`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Something does not work.
-    Error,
-    /// Something may not work as wanted.
-    Warn,
-    /// Good to know.
-    Notice,
-    /// What happens as configured.
-    Info,
-}
-
-impl Level {
-    /// As httpd writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Notice => "notice",
-            Self::Info => "info",
-        }
-    }
-}
+pub use spec::log::Level;
 
 /// Declares the codes: one line each, which makes the enum, its table and the reference page's list.
 macro_rules! codes {
@@ -105,7 +81,7 @@ mod tests {
     fn the_catalogue_has_each_code_at_its_level() {
         for code in Code::ALL {
             let entry = spec::catalogue::find(code.number()).unwrap();
-            assert_eq!(entry.level.as_str(), code.level().as_str(), "{}", entry.name());
+            assert_eq!(entry.level, code.level(), "{}", entry.name());
         }
     }
 }

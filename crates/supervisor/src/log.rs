@@ -4,14 +4,18 @@
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use spec::log::NO_LIMIT;
+
 use crate::codes::{Code, Level};
 use crate::sink::Sink;
-use crate::text;
+use crate::text::{self, CONTINUED};
 
 /// An error log, and what it did not take.
 #[derive(Debug)]
 pub struct Log {
     sink: Sink,
+    /// `LogLevel`, as httpd's number.
+    limit: u8,
     dropped: u64,
 }
 
@@ -19,13 +23,25 @@ impl Log {
     /// Writes to this file, pipe or terminal.
     #[must_use]
     pub fn new(file: OwnedFd) -> Self {
-        Self { sink: Sink::new(file), dropped: 0 }
+        Self::limited(file, NO_LIMIT)
+    }
+
+    /// Writes what this `LogLevel` (as httpd's number) lets through.
+    #[must_use]
+    pub fn limited(file: OwnedFd, limit: u8) -> Self {
+        Self { sink: Sink::new(file), limit, dropped: 0 }
     }
 
     /// Goes on in another file, after a rotation of logs.
-    pub fn replace(&mut self, file: OwnedFd) {
+    pub fn replace(&mut self, file: OwnedFd, limit: u8) {
         let dropped = self.dropped;
-        *self = Self { dropped, ..Self::new(file) };
+        *self = Self { dropped, ..Self::limited(file, limit) };
+    }
+
+    /// Whether lines of this level are written.
+    #[must_use]
+    pub fn takes(&self, level: Level) -> bool {
+        level.passes(self.limit)
     }
 
     /// Lets the process's standard output and error lead here as well: what is written there (a panic, a message of the C
@@ -38,6 +54,9 @@ impl Log {
 
     /// A coded line of the supervisor's own.
     pub fn say(&mut self, code: Code, facts: &str) {
+        if !self.takes(code.level()) {
+            return;
+        }
         let (number, advice) = (code.number(), code.advice());
         let space = if advice.is_empty() { "" } else { " " };
         let line = format!("WSGI{number:04}: {facts}{space}{advice}");
@@ -45,26 +64,28 @@ impl Log {
         self.write(&prefix, std::iter::once(text::escaped(line.as_bytes())));
     }
 
-    /// Lines that a worker of a group has printed, each with its end.
-    pub fn relay(&mut self, group: &str, pid: i32, lines: &[u8]) {
-        if !lines.is_empty() {
+    /// Lines of one level that a worker of a group has printed, each with its end.
+    pub fn relay(&mut self, group: &str, pid: i32, level: Level, lines: &[u8]) {
+        if !lines.is_empty() && self.takes(level) {
             let lines = lines.strip_suffix(b"\n").unwrap_or(lines).split(|byte| *byte == b'\n');
-            self.write(&prefix(Level::Error, pid, Some(group)), lines.map(text::escaped));
+            self.write(&prefix(level, pid, Some(group)), lines.map(text::escaped));
         }
     }
 
     /// Writes lines with the same beginning, as many at once as the log takes whole.
     fn write(&mut self, prefix: &str, lines: impl Iterator<Item = String>) {
-        let room = self.sink.longest_line().saturating_sub(prefix.len() + 1).max(64);
+        let room = self.sink.longest_line().saturating_sub(prefix.len() + CONTINUED.len() + 1).max(64);
         let (mut record, mut count) = (String::new(), 0);
         for line in lines {
-            for piece in text::pieces(&line, room) {
-                if record.len() + prefix.len() + piece.len() + 1 > self.sink.longest_record() {
+            for (at, piece) in text::pieces(&line, room).enumerate() {
+                let mark = if at == 0 { "" } else { CONTINUED };
+                if record.len() + prefix.len() + mark.len() + piece.len() + 1 > self.sink.longest_record() {
                     self.put_lines(&record, count);
                     record.clear();
                     count = 0;
                 }
                 record.push_str(prefix);
+                record.push_str(mark);
                 record.push_str(piece);
                 record.push('\n');
                 count += 1;
@@ -134,7 +155,7 @@ mod tests {
     fn lines_look_like_httpds() {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut log = Log::new(writer.into());
-        log.relay("a\nb", 42, b"hello\x1b\n");
+        log.relay("a\nb", 42, Level::Error, b"hello\x1b\n");
         drop(log);
         let mut text = String::new();
         std::io::BufReader::new(reader).read_to_string(&mut text).unwrap();
@@ -144,16 +165,47 @@ mod tests {
     }
 
     #[test]
+    fn log_level_applies() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut log = Log::limited(writer.into(), Level::Error as u8);
+        for level in [Level::Crit, Level::Error, Level::Warn, Level::Notice, Level::Info] {
+            log.relay("g", 1, level, format!("{level} line\n").as_bytes());
+        }
+        log.say(Code::Flood, "A warning.");
+        drop(log);
+        let text = std::io::read_to_string(reader).unwrap();
+        let said: Vec<&str> =
+            text.lines().filter_map(|line| line.split_once("(group g) ")).map(|(_, line)| line).collect();
+        assert_eq!(said, ["crit line", "error line", "notice line"], "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_line_that_goes_on_says_so() {
+        let file = tempfile::tempfile().unwrap();
+        let mut log = Log::new(file.try_clone().unwrap().into());
+        let line = format!("{}\n", "\x1b".repeat(5000));
+        log.relay("g", 1, Level::Error, line.as_bytes());
+        let mut file = file;
+        std::io::Seek::rewind(&mut file).unwrap();
+        let text = std::io::read_to_string(file).unwrap();
+        let pieces: Vec<&str> = text.lines().map(|line| line.split_once("(group g) ").unwrap().1).collect();
+        assert_eq!(pieces.len(), 2, "{text}");
+        let rest = pieces[1].strip_prefix(CONTINUED).unwrap();
+        assert_eq!(format!("{}{rest}", pieces[0]), "\\x1b".repeat(5000));
+    }
+
+    #[test]
     fn a_stuck_log_never_blocks_and_the_loss_is_said() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut log = Log::new(writer);
         for _ in 0..100 {
-            log.relay("g", 1, &[b'x'; 5000]);
+            log.relay("g", 1, Level::Error, &[b'x'; 5000]);
         }
         assert!(log.dropped > 0);
         let mut space = vec![0; 1 << 20];
         rustix::io::read(&reader, &mut space).unwrap();
-        log.relay("g", 1, b"again\n");
+        log.relay("g", 1, Level::Error, b"again\n");
         let count = rustix::io::read(&reader, &mut space).unwrap();
         let text = String::from_utf8_lossy(&space[..count]).into_owned();
         assert!(text.contains("WSGI1007") && text.contains("again"), "{text}");

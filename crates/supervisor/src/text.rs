@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// Begins a line that goes on with the text of the one before.
+pub const CONTINUED: &str = "[continued] ";
+
 /// Appends `bytes` to `out` with every control character (also those above U+007F, which terminals obey) and every byte that
 /// is not UTF-8 as `\xNN`.
 pub fn escape_into(out: &mut String, bytes: &[u8]) {
@@ -64,6 +67,17 @@ impl FloorCharBoundary for str {
 #[derive(Debug, Default)]
 pub struct LineBuffer {
     partial: Vec<u8>,
+    /// Whether `partial` goes on with a line whose beginning was handed out.
+    continues: bool,
+}
+
+/// A line, or a piece of one that is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Without its end.
+    pub text: &'a [u8],
+    /// It goes on with the text of the line before.
+    pub continues: bool,
 }
 
 impl LineBuffer {
@@ -71,7 +85,7 @@ impl LineBuffer {
     pub const LONGEST: usize = 8192;
 
     /// Takes bytes and hands out every line that they complete, without its end.
-    pub fn take(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
+    pub fn take(&mut self, mut bytes: &[u8], mut line: impl FnMut(Line<'_>)) {
         while !bytes.is_empty() {
             let room = Self::LONGEST - self.partial.len();
             let window = bytes.get(..room).unwrap_or(bytes);
@@ -93,24 +107,28 @@ impl LineBuffer {
     }
 
     /// The stream has ended: hands out what is left.
-    pub fn finish(&mut self, mut line: impl FnMut(&[u8])) {
+    pub fn finish(&mut self, mut line: impl FnMut(Line<'_>)) {
         if !self.partial.is_empty() {
             self.emit(&mut line);
         }
     }
 
-    fn emit(&mut self, line: &mut impl FnMut(&[u8])) {
+    fn emit(&mut self, line: &mut impl FnMut(Line<'_>)) {
         let text = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
-        line(text);
+        let continues = std::mem::take(&mut self.continues);
+        // A line that ends where a full buffer did has nothing more to say.
+        if !(continues && text.is_empty()) {
+            line(Line { text, continues });
+        }
         self.partial.clear();
     }
 
     /// Hands out a full buffer, but keeps the beginning of a character whose end has not come yet.
-    fn emit_full(&mut self, line: &mut impl FnMut(&[u8])) {
+    fn emit_full(&mut self, line: &mut impl FnMut(Line<'_>)) {
         let begun = self.partial.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
         let keep = if begun < 4 { begun } else { 0 };
         let tail = self.partial.split_off(self.partial.len() - keep);
-        line(&self.partial);
+        line(Line { text: &self.partial, continues: std::mem::replace(&mut self.continues, true) });
         self.partial = tail;
     }
 }
@@ -124,9 +142,9 @@ mod tests {
     fn lines(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
         let (mut buffer, mut lines) = (LineBuffer::default(), Vec::new());
         for chunk in chunks {
-            buffer.take(chunk, |line| lines.push(line.to_vec()));
+            buffer.take(chunk, |line| lines.push(line.text.to_vec()));
         }
-        buffer.finish(|line| lines.push(line.to_vec()));
+        buffer.finish(|line| lines.push(line.text.to_vec()));
         lines
     }
 
@@ -150,6 +168,19 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines.concat(), text.trim_end().as_bytes());
         assert!(lines.iter().all(|line| std::str::from_utf8(line).is_ok()));
+    }
+
+    #[test]
+    fn what_goes_on_is_marked() {
+        let (mut buffer, mut marks) = (LineBuffer::default(), Vec::new());
+        let text = format!(
+            "short\n{}\n{}\nshort\n",
+            "x".repeat(LineBuffer::LONGEST),
+            "y".repeat(LineBuffer::LONGEST + 1)
+        );
+        buffer.take(text.as_bytes(), |line| marks.push((line.text.len(), line.continues)));
+        let long = LineBuffer::LONGEST;
+        assert_eq!(marks, [(5, false), (long, false), (long, false), (1, true), (5, false)]);
     }
 
     proptest! {

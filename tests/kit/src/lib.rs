@@ -22,6 +22,7 @@ pub use apache::{Apache, LIMIT};
 pub use browser::Browser;
 pub use http::{Connection, End, Head, Request, Response};
 pub use load::{Load, Tally};
+pub use nix::sys::signal::Signal;
 pub use proc::Process;
 pub use pythons::Python;
 pub use server::{Kind, Server, pick};

@@ -57,6 +57,7 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
             .into_iter()
             .map(script_root)
             .collect(),
+        process_log: |_, text| eprintln!("{text}"),
     };
     let gateway = Gateway::start(py, config).map_err(|error| misuse(py, &error.to_string()))?;
     let pools = (1..=threads).map(|id| Pool::start(&gateway, u32::try_from(id).unwrap_or(1))).collect();

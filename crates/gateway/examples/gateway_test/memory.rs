@@ -168,7 +168,7 @@ impl Exchange for Memory {
         self.event("fail", status.to_string(), b"");
     }
 
-    fn log(&mut self, level: Level, line: &str) {
+    fn log(&mut self, level: Level, _script: &str, line: &str) {
         self.event("log", format!("{level:?}"), line.as_bytes());
     }
 }

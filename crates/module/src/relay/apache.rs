@@ -27,6 +27,8 @@ pub(super) struct Apache<'q, 'r> {
     request: &'q mut Request<'r>,
     body: httpd::Body<'r>,
     brigade: Option<Brigade<'r>>,
+    /// What begins each line that the worker logs for the request.
+    script: &'q [u8],
     /// Headers that httpd would keep for its own page when the response fails before its first byte: they wait for that byte.
     held: Vec<(Vec<u8>, Vec<u8>)>,
     /// The response has begun: an interim one would stand in the middle of it.
@@ -42,13 +44,14 @@ pub(super) struct Apache<'q, 'r> {
 }
 
 impl<'q, 'r> Apache<'q, 'r> {
-    pub(super) fn new(request: &'q mut Request<'r>, plan: &RequestPlan<'_>) -> Self {
+    pub(super) fn new(request: &'q mut Request<'r>, plan: &'q RequestPlan<'_>) -> Self {
         let body = httpd::Body::new(request);
         let transfer = &plan.group.definition.transfer;
         Self {
             request,
             body,
             brigade: None,
+            script: &plan.script,
             held: Vec::new(),
             begun: false,
             sendfile: plan.response.sendfile,
@@ -240,7 +243,10 @@ impl Client for Apache<'_, '_> {
     }
 
     fn log(&mut self, level: LogLevel, line: &[u8]) {
-        self.request.log().write(httpd_level(level), line);
+        let (log, level) = (self.request.log(), httpd_level(level));
+        if log.enabled(level) {
+            log.write_behind(level, &[b"[script ", self.script, b"] "].concat(), line);
+        }
     }
 }
 

@@ -16,9 +16,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use httpd::{ChildEvent, ChildStatus, Level, Mpm, Parent};
+use httpd::{ChildEvent, ChildStatus, Level, Mpm, Parent, Server};
 use spec::Definitions;
-use spec::control::ListenerName;
+use spec::control::{Attachment, ListenerName};
 
 pub use deaths::Deaths;
 use kept::Kept;
@@ -222,10 +222,14 @@ fn tell(
 
 /// The main error log (after a rotation of logs it is another file) under an empty name, and that of each group: the log of the
 /// server which declares it.
-fn error_logs(parent: &Parent<'_>) -> Vec<(String, OwnedFd)> {
+fn error_logs(parent: &Parent<'_>) -> Vec<(Attachment, OwnedFd)> {
+    let named = |group: &str, server: &Server<'_>| Attachment::ErrorLog {
+        group: group.to_owned(),
+        limit: server.log().limit(),
+    };
     let main = parent.server();
     let mut logs = Vec::new();
-    logs.extend(main.error_log_fd().ok().flatten().map(|log| (String::new(), log)));
+    logs.extend(main.error_log_fd().ok().flatten().map(|log| (named("", &main), log)));
     for server in parent.servers() {
         let config = server.config::<Wsgi>();
         if server.is_virtual() && std::ptr::eq(config, main.config::<Wsgi>()) {
@@ -234,7 +238,7 @@ fn error_logs(parent: &Parent<'_>) -> Vec<(String, OwnedFd)> {
         for declared in &config.declared {
             let own = server.error_log_fd().ok().flatten();
             if let Some(log) = own.or_else(|| main.error_log_fd().ok().flatten()) {
-                logs.push((declared.draft.name.clone(), log));
+                logs.push((named(&declared.draft.name, &server), log));
             }
         }
     }

@@ -36,11 +36,10 @@ pub(super) fn define(
     channel: BorrowedFd<'_>,
     definitions: &Definitions,
     listeners: Vec<(ListenerName, OwnedFd)>,
-    logs: Vec<(String, OwnedFd)>,
+    logs: Vec<(Attachment, OwnedFd)>,
     deadline: Instant,
 ) -> Result<Vec<(ListenerName, OwnedFd)>, NotDefined> {
     let listeners = listeners.into_iter().map(|(name, fd)| (Attachment::Listener(name), fd));
-    let logs = logs.into_iter().map(|(group, fd)| (Attachment::ErrorLog { group }, fd));
     let (attached, descriptors): (Vec<Attachment>, Vec<OwnedFd>) = listeners.chain(logs).unzip();
     let message = ToSupervisor::Define { definitions: Box::new(definitions.clone()), attached };
     let bytes = serde_json::to_vec(&message).map_err(|_| NotDefined::Language)?;

@@ -1,7 +1,7 @@
 //! Codes of applications and of the interpreters they run in, 1200 to 1249.
 
 use super::Entry;
-use super::Level::{Error, Warn};
+use crate::log::Level::{Error, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

@@ -9,42 +9,7 @@ mod runtime;
 mod shared;
 mod supervisor;
 
-use std::fmt;
-
-/// Severity, as in httpd's `LogLevel`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Something is broken that a human has to look at.
-    Crit,
-    /// A request or a process failed.
-    Error,
-    /// Something may not work as wanted.
-    Warn,
-    /// Good to know.
-    Notice,
-    /// Seen with `LogLevel wsgi:info` only.
-    Info,
-}
-
-impl Level {
-    /// As httpd writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Crit => "crit",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Notice => "notice",
-            Self::Info => "info",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::log::Level;
 
 /// What an administrator wants to know about a code. All texts are whole sentences.
 #[derive(Debug, Clone, Copy)]

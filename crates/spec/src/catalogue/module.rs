@@ -1,7 +1,7 @@
 //! Codes of the configuration and of supervision in Apache, 1300 to 1399.
 
 use super::Entry;
-use super::Level::{Error, Info, Notice, Warn};
+use crate::log::Level::{Error, Info, Notice, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

@@ -1,7 +1,7 @@
 //! Codes of a request on its way to a worker and back, 1100 to 1199.
 
 use super::Entry;
-use super::Level::{Crit, Error, Info, Warn};
+use crate::log::Level::{Crit, Error, Info, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

@@ -1,7 +1,7 @@
 //! Codes of workers, 1250 to 1299.
 
 use super::Entry;
-use super::Level::{Crit, Error, Warn};
+use crate::log::Level::{Crit, Error, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

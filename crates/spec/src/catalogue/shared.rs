@@ -1,7 +1,7 @@
 //! Codes below 1000: conditions that mod_wsgi has as well, under the same number.
 
 use super::Entry;
-use super::Level::{Error, Warn};
+use crate::log::Level::{Error, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

@@ -1,7 +1,7 @@
 //! Codes of the supervisor, 1000 to 1099.
 
 use super::Entry;
-use super::Level::{Error, Info, Notice, Warn};
+use crate::log::Level::{Error, Info, Notice, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

@@ -57,8 +57,8 @@ impl Server {
     /// listeners that the parent has to get.
     fn commit(&mut self, definitions: &Definitions, prepared: Prepared) -> Vec<(ListenerName, OwnedFd)> {
         let Prepared { facts, moved, mut listeners, new, mut logs, rejected } = prepared;
-        if let Some(log) = logs.remove("") {
-            self.main_log.replace(log);
+        if let Some((log, limit)) = logs.remove("") {
+            self.main_log.replace(log, limit);
             self.main_log.take_standard_streams();
         }
         for error in rejected {
@@ -97,7 +97,7 @@ impl Server {
         &mut self,
         group: &ProcessGroup,
         listeners: Vec<OwnedFd>,
-        log: Option<OwnedFd>,
+        log: Option<(OwnedFd, u8)>,
         now: Instant,
     ) {
         let limits = Limits {
@@ -119,7 +119,7 @@ impl Server {
                 definition: group.clone(),
                 machine: Group::new(group.processes, limits, now),
                 listeners,
-                log: log.map(Log::new),
+                log: log.map(|(file, limit)| Log::limited(file, limit)),
                 throttle: Throttle::new(now),
             });
             self.next_key += 1;
@@ -132,8 +132,8 @@ impl Server {
         entry.definition = group.clone();
         entry.listeners = listeners;
         match (&mut entry.log, log) {
-            (Some(log), Some(file)) => log.replace(file),
-            (_, file) => entry.log = file.map(Log::new),
+            (Some(log), Some((file, limit))) => log.replace(file, limit),
+            (_, log) => entry.log = log.map(|(file, limit)| Log::limited(file, limit)),
         }
         let (key, actions) = (entry.key, entry.machine.redefine(group.processes, limits, now));
         self.perform(key, actions, now);

@@ -5,12 +5,14 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use spec::log::unmark;
 
 use super::Server;
 use super::sources::Source;
-use crate::codes::Code;
+use crate::codes::{Code, Level};
 use crate::group::WorkerId;
-use crate::text::LineBuffer;
+use crate::log::Log;
+use crate::text::{CONTINUED, LineBuffer};
 use crate::throttle::{EmptyRow, Throttle};
 
 /// Bytes that one worker's output may take of one turn: others wait.
@@ -30,6 +32,8 @@ pub(super) struct Output {
     pid: i32,
     pipe: OwnedFd,
     lines: LineBuffer,
+    /// Of the line that was taken last: a long one goes on with it.
+    level: Level,
     row: EmptyRow,
     /// When it is read again, while it is not.
     paused: Option<Instant>,
@@ -48,7 +52,8 @@ enum Turn {
 
 impl Output {
     pub(super) fn new(key: u64, group: String, pid: i32, pipe: OwnedFd) -> Self {
-        Self { key, group, pid, pipe, lines: LineBuffer::default(), row: EmptyRow::default(), paused: None }
+        let (lines, row) = (LineBuffer::default(), EmptyRow::default());
+        Self { key, group, pid, pipe, lines, level: Level::Error, row, paused: None }
     }
 }
 
@@ -76,7 +81,7 @@ impl Server {
             None => (&mut self.main_log, &mut self.throttle),
         };
         let now = Instant::now();
-        let (mut buffer, mut taken, mut kept) = ([0; 8192], 0, Vec::new());
+        let (mut buffer, mut taken, mut kept) = ([0; 8192], 0, Kept::default());
         let turn = loop {
             if taken >= budget {
                 break Turn::Spent;
@@ -85,14 +90,21 @@ impl Server {
                 Ok(count @ 1..) => {
                     taken += count;
                     let bytes = buffer.get(..count).unwrap_or_default();
-                    let row = &mut output.row;
-                    output.lines.take(bytes, |line| keep(line, throttle, row, now, &mut kept));
+                    let (row, last) = (&mut output.row, &mut output.level);
+                    output.lines.take(bytes, |line| {
+                        let (level, text) =
+                            if line.continues { (*last, line.text) } else { unmark(line.text) };
+                        *last = level;
+                        if log.takes(level) && throttle.admit(text, row, now) {
+                            kept.push(level, text, line.continues);
+                        }
+                    });
                 }
                 Err(Errno::AGAIN) => break Turn::Empty,
                 Ok(0) | Err(_) => break Turn::Ended,
             }
         };
-        log.relay(&output.group, output.pid, &kept);
+        kept.write(log, &output.group, output.pid);
         turn
     }
 
@@ -101,12 +113,12 @@ impl Server {
         self.relay(id, LAST_BUDGET);
         let Some(mut output) = self.outputs.remove(&id) else { return };
         self.sources.remove(&output.pipe);
-        let (group, pid, mut rest) = (&output.group, output.pid, Vec::new());
+        let (group, pid, last, mut rest) = (&output.group, output.pid, output.level, Kept::default());
         output.lines.finish(|line| {
-            rest.extend_from_slice(line);
-            rest.push(b'\n');
+            let (level, text) = if line.continues { (last, line.text) } else { unmark(line.text) };
+            rest.push(level, text, line.continues);
         });
-        self.log(output.key).relay(group, pid, &rest);
+        rest.write(self.log(output.key), group, pid);
     }
 
     /// A worker has ended: its last words come before the line about its death.
@@ -155,9 +167,25 @@ impl Server {
     }
 }
 
-fn keep(line: &[u8], throttle: &mut Throttle, row: &mut EmptyRow, now: Instant, kept: &mut Vec<u8>) {
-    if throttle.admit(line, row, now) {
-        kept.extend_from_slice(line);
-        kept.push(b'\n');
+/// Lines for the log, in runs of the same level: mostly all have one.
+#[derive(Default)]
+struct Kept {
+    runs: Vec<(Level, Vec<u8>)>,
+}
+
+impl Kept {
+    fn push(&mut self, level: Level, text: &[u8], continues: bool) {
+        if self.runs.last().is_none_or(|(last, _)| *last != level) {
+            self.runs.push((level, Vec::new()));
+        }
+        if let Some((_, lines)) = self.runs.last_mut() {
+            lines.extend_from_slice(if continues { CONTINUED.as_bytes() } else { b"" });
+            lines.extend_from_slice(text);
+            lines.push(b'\n');
+        }
+    }
+
+    fn write(&self, log: &mut Log, group: &str, pid: i32) {
+        self.runs.iter().for_each(|(level, lines)| log.relay(group, pid, *level, lines));
     }
 }

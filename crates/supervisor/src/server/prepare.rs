@@ -44,8 +44,8 @@ pub(super) struct Prepared {
     pub(super) listeners: BTreeMap<String, Vec<OwnedFd>>,
     /// Copies, for the parent, of those that it does not hold yet.
     pub(super) new: Vec<(ListenerName, OwnedFd)>,
-    /// The error log of each group; the main one under the empty name.
-    pub(super) logs: BTreeMap<String, OwnedFd>,
+    /// The error log of each group, with its `LogLevel`; the main one under the empty name.
+    pub(super) logs: BTreeMap<String, (OwnedFd, u8)>,
     /// Why listeners that were there are not used.
     pub(super) rejected: Vec<SocketError>,
 }
@@ -159,7 +159,7 @@ impl Prepared {
 
 struct Attached {
     listeners: BTreeMap<ListenerName, OwnedFd>,
-    logs: BTreeMap<String, OwnedFd>,
+    logs: BTreeMap<String, (OwnedFd, u8)>,
 }
 
 fn sort(attached: &[Attachment], descriptors: Vec<OwnedFd>) -> Result<Attached, Refusal> {
@@ -170,7 +170,9 @@ fn sort(attached: &[Attachment], descriptors: Vec<OwnedFd>) -> Result<Attached, 
     for (attachment, descriptor) in attached.iter().zip(descriptors) {
         match attachment {
             Attachment::Listener(name) => sorted.listeners.insert(name.clone(), descriptor).map(drop),
-            Attachment::ErrorLog { group } => sorted.logs.insert(group.clone(), descriptor).map(drop),
+            Attachment::ErrorLog { group, limit } => {
+                sorted.logs.insert(group.clone(), (descriptor, *limit)).map(drop)
+            }
         };
     }
     Ok(sorted)

@@ -283,7 +283,7 @@ pub fn attachments(listeners: &BTreeMap<ListenerName, OwnedFd>) -> Vec<(Attachme
 }
 
 pub fn log_attachment<'a>(group: &str, file: &'a File) -> (Attachment, BorrowedFd<'a>) {
-    (Attachment::ErrorLog { group: group.to_owned() }, file.as_fd())
+    (Attachment::ErrorLog { group: group.to_owned(), limit: spec::log::NO_LIMIT }, file.as_fd())
 }
 
 /// Says why a test did not run, and whether it may go on.
