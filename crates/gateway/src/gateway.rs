@@ -8,6 +8,7 @@ use python::{Attached, Interpreter, Mutex, NativeThread, OwnGil};
 
 use crate::codes;
 use crate::config::Config;
+use crate::exchange::Level;
 use crate::group::Group;
 use crate::latch::{Claim, Latch};
 use crate::log;
@@ -161,14 +162,15 @@ impl Gateway {
         }
         let own_gil = OwnGil::find();
         let shown = name.escape_debug();
-        log::process_line(&if own_gil.is_some() {
+        let line = if own_gil.is_some() {
             codes::OWN_GIL
                 .line(format_args!("Application group '{shown}' gets an interpreter with its own GIL."))
         } else {
             codes::NO_OWN_GIL.line(format_args!(
                 "Application group '{shown}' shares the GIL of the process: WSGIPerInterpreterGIL needs Python 3.12."
             ))
-        });
+        };
+        log::process_line(Level::Warn, &line);
         native.create_interpreter(own_gil)
     }
 

@@ -16,7 +16,8 @@ def _hint(error):
 
 def _hint_about(error):
     text = str(error)
-    if isinstance(error, ModuleNotFoundError):
+    # The names of scripts' modules are for pickles; no installation would have them.
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("_mod_wsgi_"):
         return _hint_module(error.name)
     if isinstance(error, ImportError) and "subinterpreter" in text:
         return (

@@ -14,19 +14,56 @@ const MAX_PARTIAL: usize = 64 * 1024;
 
 thread_local! {
     /// The unfinished line this thread wrote to `sys.stdout` or `sys.stderr`.
-    static PARTIAL: RefCell<Partial> = const { RefCell::new(Partial(Vec::new())) };
+    static PARTIAL: RefCell<OfThread> = const { RefCell::new(OfThread(Partial::NOTHING)) };
 }
 
-/// An unfinished line; what a thread of the application leaves behind is written when the thread ends.
-struct Partial(Vec<u8>);
+/// What a thread of the application leaves behind is written when the thread ends.
+struct OfThread(Partial);
 
-impl Drop for Partial {
+impl Drop for OfThread {
     fn drop(&mut self) {
-        if !self.0.is_empty() {
+        let mut text = self.0.rest();
+        if !text.is_empty() {
             // Python may be gone by now; nothing of it is needed, and nobody could be told of an error.
-            self.0.push(b'\n');
-            let _ = std::io::stderr().write_all(&self.0);
+            text.push(b'\n');
+            let _ = std::io::stderr().write_all(&text);
         }
+    }
+}
+
+/// An unfinished line.
+#[derive(Default)]
+struct Partial {
+    text: Vec<u8>,
+    /// Its beginning was passed on by a flush: its end alone is not an empty line. `print` of a text with a carriage return
+    /// flushes before it writes the end.
+    flushed: bool,
+}
+
+impl Partial {
+    const NOTHING: Self = Self { text: Vec::new(), flushed: false };
+
+    /// Takes bytes and returns the finished lines; with `flush` also what is unfinished.
+    fn take(&mut self, data: &[u8], flush: bool) -> Vec<u8> {
+        let mut data = data;
+        if self.flushed && !data.is_empty() {
+            data = data.strip_prefix(b"\n").unwrap_or(data);
+            self.flushed = false;
+        }
+        self.text.extend_from_slice(data);
+        let end = self.text.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
+        let unfinished = self.text.len() - end;
+        if unfinished > 0 && (flush || unfinished > MAX_PARTIAL) {
+            self.flushed = true;
+            return std::mem::take(&mut self.text);
+        }
+        let rest = self.text.split_off(end);
+        std::mem::replace(&mut self.text, rest)
+    }
+
+    /// What is unfinished, at the end of a request or a thread.
+    fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(self).text
     }
 }
 
@@ -40,11 +77,7 @@ pub(crate) fn set_process_log(log: fn(Level, &str)) {
 
 /// Logs lines that belong to no request.
 pub(crate) fn process(py: Attached<'_>, level: Level, text: &str) {
-    py.detach(|| {
-        if let Some(write) = PROCESS.get() {
-            write(level, text);
-        }
-    });
+    py.detach(|| process_line(level, text));
 }
 
 /// A stream of log lines.
@@ -59,7 +92,7 @@ pub(crate) enum Log {
 #[derive(Default)]
 pub(crate) struct RequestLog {
     active: Mutex<Option<Arc<Active>>>,
-    partial: Mutex<Vec<u8>>,
+    partial: Mutex<Partial>,
 }
 
 impl RequestLog {
@@ -69,7 +102,7 @@ impl RequestLog {
 
     /// Passes an unfinished line on and lets go of the request.
     pub(crate) fn unbind(&self, py: Attached<'_>) {
-        let partial = std::mem::take(&mut *self.partial.lock());
+        let partial = self.partial.lock().rest();
         let active = self.active.lock().take();
         if let Some(active) = active.filter(|_| !partial.is_empty()) {
             active.log_lines(py, Level::Error, &String::from_utf8_lossy(&partial));
@@ -79,19 +112,10 @@ impl RequestLog {
 
 /// Passes on the unfinished line of this thread: at the end of a request.
 pub(crate) fn flush_thread(py: Attached<'_>, active: &Active) {
-    let partial = PARTIAL.with_borrow_mut(|partial| std::mem::take(&mut partial.0));
+    let partial = PARTIAL.with_borrow_mut(|partial| partial.0.rest());
     if !partial.is_empty() {
         active.log_lines(py, Level::Error, &String::from_utf8_lossy(&partial));
     }
-}
-
-/// Adds to an unfinished line and returns the finished ones.
-fn finished(partial: &mut Vec<u8>, data: &[u8], flush: bool) -> Vec<u8> {
-    partial.extend_from_slice(data);
-    let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
-    let end = if flush || partial.len() - end > MAX_PARTIAL { partial.len() } else { end };
-    let rest = partial.split_off(end);
-    std::mem::replace(partial, rest)
 }
 
 impl Log {
@@ -106,13 +130,13 @@ impl Log {
                     let text = format!("{method}() called on wsgi.errors after request completed");
                     return Err(Error::new(py, Kind::RuntimeError, &text));
                 };
-                let lines = finished(&mut log.partial.lock(), data, flush);
+                let lines = log.partial.lock().take(data, flush);
                 if !lines.is_empty() {
                     active.log_lines(py, Level::Error, &String::from_utf8_lossy(&lines));
                 }
             }
             Log::Process(_) => {
-                let lines = PARTIAL.with_borrow_mut(|partial| finished(&mut partial.0, data, flush));
+                let lines = PARTIAL.with_borrow_mut(|partial| partial.0.take(data, flush));
                 match active::current() {
                     _ if lines.is_empty() => {}
                     Some(active) => active.log_lines(py, Level::Error, &String::from_utf8_lossy(&lines)),
@@ -139,14 +163,16 @@ pub(crate) fn raw(py: Attached<'_>, lines: &[u8]) {
     });
 }
 
-/// As [`raw`], not attached.
-pub(crate) fn process_line(line: &str) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+/// As [`process`], not attached.
+pub(crate) fn process_line(level: Level, line: &str) {
+    if let Some(write) = PROCESS.get() {
+        write(level, line);
+    }
 }
 
 /// Passes on the unfinished line that this thread wrote outside of a request.
 pub(crate) fn flush_process(py: Attached<'_>) {
-    let partial = PARTIAL.with_borrow_mut(|partial| std::mem::take(&mut partial.0));
+    let partial = PARTIAL.with_borrow_mut(|partial| partial.0.rest());
     if !partial.is_empty() {
         raw(py, &[&partial[..], b"\n"].concat());
     }
@@ -210,10 +236,15 @@ mod tests {
 
     #[test]
     fn lines_leave_when_they_are_complete() {
-        let mut partial = Vec::new();
-        assert_eq!(finished(&mut partial, b"one", false), b"");
-        assert_eq!(finished(&mut partial, b" 1\ntwo\nthr", false), b"one 1\ntwo\n");
-        assert_eq!(finished(&mut partial, b"", true), b"thr");
-        assert_eq!(finished(&mut partial, &vec![b'x'; MAX_PARTIAL + 1], false).len(), MAX_PARTIAL + 1);
+        let mut partial = Partial::default();
+        assert_eq!(partial.take(b"one", false), b"");
+        assert_eq!(partial.take(b" 1\ntwo\nthr", false), b"one 1\ntwo\n");
+        assert_eq!(partial.take(b"", true), b"thr");
+        assert_eq!(partial.take(b"", true), b"");
+        assert_eq!(partial.take(b"\n", false), b"");
+        assert_eq!(partial.take(b"\n", false), b"\n");
+        assert_eq!(partial.take(&vec![b'x'; MAX_PARTIAL + 1], false).len(), MAX_PARTIAL + 1);
+        assert_eq!(partial.take(b"y\n", false), b"y\n");
+        assert_eq!((partial.take(b"z", false), partial.rest()), (Vec::new(), b"z".to_vec()));
     }
 }

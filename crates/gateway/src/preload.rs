@@ -6,8 +6,10 @@ use python::{Attached, NativeThread};
 
 use crate::codes;
 use crate::config::Preload;
+use crate::exchange::Level;
 use crate::gateway::Gateway;
 use crate::group::Group;
+use crate::hint;
 use crate::log;
 
 impl Gateway {
@@ -42,7 +44,7 @@ impl Gateway {
                     let interpreter = Arc::clone(&group.interpreter);
                     native.attach(&interpreter, |py| load(py, &group, &preload.script));
                 }
-                Err(text) => log::process_line(&text),
+                Err(text) => log::process_line(Level::Error, &text),
             }
         };
         std::thread::scope(|scope| {
@@ -53,7 +55,8 @@ impl Gateway {
                 Err(error) => {
                     let script = String::from_utf8_lossy(&preload.script);
                     let facts = format_args!("There is no thread to load the script with: {error}.");
-                    log::process_line(&format!("[script {script}] {}", codes::NO_PRELOAD.line(facts)));
+                    let line = format!("[script {script}] {}", codes::NO_PRELOAD.line(facts));
+                    log::process_line(Level::Error, &line);
                 }
             }
         });
@@ -67,7 +70,10 @@ fn load(py: Attached<'_>, group: &Group, path: &[u8]) {
     if let Some(failure) = failed {
         let (code, facts, error) = failure.report();
         let mut text = format!("[script {}] {}\n", script.shown(), code.line(facts));
-        text.extend(error.map(python::Error::format));
-        log::raw(py, text.as_bytes());
+        if let Some(error) = error {
+            text.push_str(&error.format());
+            text.push_str(&hint::about(error));
+        }
+        log::process(py, Level::Error, &text);
     }
 }

@@ -107,6 +107,8 @@ impl Reply {
             return false;
         }
         self.buffers.log.clear();
+        // An empty text would be no frame; the child takes the end of the line off.
+        let line = if line.is_empty() { "\n" } else { line };
         put_log(&mut self.buffers.log, wire_level(level), line.as_bytes());
         let result = self.link.send(&mut [IoSlice::new(&self.buffers.log)], &[], self.silence);
         self.sent(result).is_ok()

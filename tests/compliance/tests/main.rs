@@ -22,6 +22,7 @@ mod input;
 mod input_errors;
 mod limits;
 mod loading;
+mod log_levels;
 mod logging;
 mod mapping;
 mod protocol;

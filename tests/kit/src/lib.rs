@@ -25,7 +25,7 @@ pub use load::{Load, Tally};
 pub use nix::sys::signal::Signal;
 pub use proc::Process;
 pub use pythons::Python;
-pub use server::{Kind, Server, pick};
+pub use server::{Kind, Server, kind, pick};
 pub use setup::{Check, Mpm, Setup, apache_binary};
 pub use strace::Strace;
 pub use users::Account;

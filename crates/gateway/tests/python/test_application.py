@@ -132,7 +132,7 @@ def test_exception_before_the_head():
     r = call(OK + "raise ValueError('broken')")
     raises(r, "ValueError", "broken")
     assert set(r.levels) == {"Error"}
-    assert r.log[0].startswith("[script ") and "WSGI0174" in r.log[0]
+    assert r.log[0].startswith("WSGI0174: ")
     assert r.log[1] == "Traceback (most recent call last):"
 
 

@@ -98,7 +98,7 @@ fn threads_that_cannot_be_made_are_one_sentence() {
     assert_eq!(worker.wait().0.code(), Some(1));
     let said = worker.errors();
     assert!(
-        said.starts_with("WSGI1256: ") && said.contains("threads=") && said.contains("stack-size="),
+        said.starts_with("\u{1}3WSGI1256: ") && said.contains("threads=") && said.contains("stack-size="),
         "{said}"
     );
 }

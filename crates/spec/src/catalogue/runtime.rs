@@ -36,7 +36,7 @@ pub(super) const TABLE: &[Entry] = &[
         code: 1254,
         level: Error,
         happened: "A worker would run as root and ends before it has loaded anything of the site.",
-        why: "The user= of WSGIDaemonProcess names root, or an account with uid 0.",
+        why: "The option user= of WSGIDaemonProcess names root, or an account with uid 0.",
         action: "Set user= to the site's own account.",
     },
     Entry {
