@@ -42,6 +42,18 @@ pub const CURL: Package = Package { name: "curl", sign: Sign::Program("curl") };
 pub const NGHTTP: Package = Package { name: "nghttp2-client", sign: Sign::Program("nghttp") };
 /// Makes load.
 pub const WRK: Package = Package { name: "wrk", sign: Sign::Program("wrk") };
+/// Makes load with HTTP/2.
+pub const H2LOAD: Package = Package { name: "nghttp2-client", sign: Sign::Program("h2load") };
+/// What bjoern is built with.
+pub const LIBEV: Package = Package { name: "libev-dev", sign: Sign::Dpkg };
+/// mod_wsgi 4.9, a server of the comparison.
+pub const MOD_WSGI_4: Package = Package { name: "libapache2-mod-wsgi-py3", sign: Sign::Dpkg };
+/// A server of the comparison.
+pub const MOD_PYTHON: Package = Package { name: "libapache2-mod-python", sign: Sign::Dpkg };
+/// A server of the comparison.
+pub const PASSENGER: Package = Package { name: "libapache2-mod-passenger", sign: Sign::Dpkg };
+/// Passes requests to uWSGI.
+pub const MOD_PROXY_UWSGI: Package = Package { name: "libapache2-mod-proxy-uwsgi", sign: Sign::Dpkg };
 
 impl Package {
     fn installed(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The CPU time of a server: that of its parent process and of everything below it.
+//! The CPU time of a server: that of the processes that were started and of everything below them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,19 +13,25 @@ struct Process {
     used: Duration,
 }
 
-/// The CPU time that the processes below `root`, itself included, have used so far. Processes that ended in between count through
-/// their parents, which have waited for them.
-pub fn of_tree(root: u32) -> Result<Duration> {
+/// The CPU time that the processes below `roots`, themselves included, have used so far. Processes that ended in between count
+/// through their parents, which have waited for them.
+pub fn of_trees(roots: &[u32]) -> Result<Duration> {
     let processes = all()?;
-    let below = processes.iter().filter(|(pid, _)| below(**pid, root, &processes));
+    let below = processes.iter().filter(|(pid, _)| below(**pid, roots, &processes));
     Ok(below.map(|(_, process)| process.used).sum())
 }
 
-fn below(pid: u32, root: u32, processes: &HashMap<u32, Process>) -> bool {
+/// The processes below `roots`, themselves included.
+pub fn pids_of_trees(roots: &[u32]) -> Result<Vec<u32>> {
+    let processes = all()?;
+    Ok(processes.keys().copied().filter(|pid| below(*pid, roots, &processes)).collect())
+}
+
+fn below(pid: u32, roots: &[u32], processes: &HashMap<u32, Process>) -> bool {
     let mut at = pid;
     // No chain of parents is longer than there are processes; the list may be torn, so it may not end.
     for _ in 0..processes.len() {
-        if at == root {
+        if roots.contains(&at) {
             return true;
         }
         match processes.get(&at) {
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn this_process_is_below_itself_and_its_time_grows() {
-        let of_this = || of_tree(std::process::id()).unwrap();
+        let of_this = || of_trees(&[std::process::id()]).unwrap();
         let before = of_this();
         // The kernel counts a running thread at the latest when it interrupts it.
         let limit = std::time::Instant::now() + Duration::from_secs(10);

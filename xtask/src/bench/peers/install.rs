@@ -1,0 +1,197 @@
+//! Where the servers come from: Debian's packages and PyPI's, each installed once into a cache below the build folder.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::Peer;
+use crate::bench::cases::{Application, Work};
+use crate::packages::{self, Package};
+use crate::run;
+use crate::workspace::Workspace;
+
+/// The release of mod_wsgi that is compared with: the one that the tests compare with.
+pub const MOD_WSGI: &str = include_str!("../../../../tests/kit/mod_wsgi-version").trim_ascii();
+/// What the applications need.
+const DJANGO: &str = "Django>=5.2,<5.3";
+
+/// What was found or installed.
+#[derive(Debug)]
+pub struct Installed {
+    /// The Python that all of them run, where they can choose.
+    pub python: PathBuf,
+    /// A virtual environment of that Python with the applications' needs and the servers that are Python packages.
+    pub home: PathBuf,
+    /// Our release files.
+    pub dist: PathBuf,
+    /// The module of mod_wsgi 6, where it is wanted.
+    pub mod_wsgi: Option<PathBuf>,
+}
+
+impl Installed {
+    /// Installs what these servers need.
+    pub fn new(peers: &[Peer], python: &Path, workspace: &Workspace) -> Result<Self> {
+        packages::need(&peers.iter().flat_map(|peer| debian(*peer)).collect::<Vec<_>>())?;
+        let dist = workspace.dist();
+        if !dist.join("mod_wsgi.so").is_file() {
+            bail!("{} has no mod_wsgi.so: run `cargo xtask dist` first", dist.display());
+        }
+        let version = python_version(python)?;
+        let cache = std::env::var_os("MOD_WSGI_RS_CACHE").map_or_else(cache_folder, PathBuf::from);
+        // Servers of any user read it.
+        std::fs::create_dir_all(&cache)?;
+        std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o755))?;
+        let home = cache.join(format!("bench-python{version}"));
+        let mut wanted = vec![DJANGO];
+        wanted.extend(peers.iter().flat_map(|peer| pypi(*peer)));
+        venv(python, &home, &wanted)?;
+        let uses_mod_wsgi = peers.iter().any(|peer| matches!(peer, Peer::ModWsgi | Peer::ModWsgiEmbedded));
+        let mod_wsgi = uses_mod_wsgi.then(|| mod_wsgi(python, &home)).transpose()?;
+        Ok(Self {
+            python: python_says(python, "import sys; print(sys.executable)")?.into(),
+            home,
+            dist,
+            mod_wsgi,
+        })
+    }
+
+    /// A program of the virtual environment.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.home.join("bin").join(name)
+    }
+}
+
+/// Beside the tests' own, where this user may write.
+fn cache_folder() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/cache/mod-wsgi-rs-tests");
+    }
+    std::env::temp_dir().join(format!("mod-wsgi-rs-tests-{}", nix::unistd::geteuid()))
+}
+
+fn debian(peer: Peer) -> Vec<&'static Package> {
+    use packages::{
+        APACHE, APACHE_DEV, COMPILER, H2LOAD, LIBEV, MOD_PROXY_UWSGI, MOD_PYTHON, MOD_WSGI_4, OPENSSL,
+        PASSENGER, PYTHON_DEV, VENV, WRK,
+    };
+    let mut wanted = vec![&APACHE, &VENV, &WRK, &H2LOAD, &OPENSSL];
+    match peer {
+        Peer::ModWsgi | Peer::ModWsgiEmbedded => wanted.extend([&APACHE_DEV, &COMPILER, &PYTHON_DEV]),
+        Peer::ModWsgi4 => wanted.push(&MOD_WSGI_4),
+        Peer::ModPython => wanted.push(&MOD_PYTHON),
+        Peer::Passenger => wanted.push(&PASSENGER),
+        Peer::ProxyUwsgi => wanted.extend([&MOD_PROXY_UWSGI, &COMPILER, &PYTHON_DEV]),
+        Peer::Uwsgi => wanted.extend([&COMPILER, &PYTHON_DEV]),
+        Peer::Bjoern => wanted.extend([&COMPILER, &PYTHON_DEV, &LIBEV]),
+        Peer::Ours | Peer::Static | Peer::ProxyGunicorn | Peer::Gunicorn | Peer::Granian | Peer::Waitress => {
+        }
+    }
+    wanted
+}
+
+fn pypi(peer: Peer) -> Option<&'static str> {
+    match peer {
+        Peer::ProxyGunicorn | Peer::Gunicorn => Some("gunicorn"),
+        Peer::ProxyUwsgi | Peer::Uwsgi => Some("uwsgi"),
+        Peer::Granian => Some("granian"),
+        Peer::Waitress => Some("waitress"),
+        Peer::Bjoern => Some("bjoern"),
+        _ => None,
+    }
+}
+
+/// Makes the virtual environment where it is missing, and installs what it lacks.
+fn venv(python: &Path, home: &Path, wanted: &[&str]) -> Result<()> {
+    let inside = home.join("bin/python");
+    if !run::succeeds(Command::new(&inside).args(["-I", "-c", "import pip"])) {
+        println!("making {}", home.display());
+        run::check(Command::new(python).args(["-m", "venv", "--clear"]).arg(home))?;
+    }
+    pip(python, home, wanted)
+}
+
+fn pip(python: &Path, home: &Path, wanted: &[&str]) -> Result<()> {
+    let mut pip = Command::new(home.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
+    // What is built must find this Python's own configuration, not that of a version manager in PATH.
+    let bin =
+        python_says(python, "import sys, os; print(os.path.dirname(os.path.realpath(sys.executable)))")?;
+    pip.arg("--no-cache-dir").args(wanted).env("PATH", format!("{bin}:/usr/sbin:/usr/bin:/sbin:/bin"));
+    // What is linked with libpython needs the way to one outside the system's folders.
+    let library = python_says(python, "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))")?;
+    run::check(pip.env("LDFLAGS", format!("-Wl,-rpath,{library}")))
+}
+
+/// Builds mod_wsgi in the virtual environment unless it is there.
+fn mod_wsgi(python: &Path, home: &Path) -> Result<PathBuf> {
+    if module_of(home).is_err() {
+        println!("building mod_wsgi {MOD_WSGI}");
+        pip(python, home, &[&format!("mod_wsgi=={MOD_WSGI}")])?;
+    }
+    module_of(home)
+}
+
+fn module_of(home: &Path) -> Result<PathBuf> {
+    let mut ask = Command::new(home.join("bin/python"));
+    ask.args(["-m", "mod_wsgi.express.cli", "module-location"]).stderr(std::process::Stdio::null());
+    let out = ask.output().with_context(|| format!("cannot run the Python of {}", home.display()))?;
+    let path = PathBuf::from(String::from_utf8_lossy(&out.stdout).trim());
+    if !path.is_file() {
+        bail!("{} does not say where the module of mod_wsgi is", home.display());
+    }
+    Ok(path)
+}
+
+/// `3.11.2` and the like.
+pub fn python_version(python: &Path) -> Result<String> {
+    python_says(python, "import platform; print(platform.python_version())")
+}
+
+fn python_says(python: &Path, code: &str) -> Result<String> {
+    Ok(run::output(Command::new(python).args(["-I", "-c", code]))?.trim().to_owned())
+}
+
+/// The versions of packages in the virtual environment, `name version` each.
+pub fn versions(installed: &Installed) -> Result<Vec<String>> {
+    let code = "
+from importlib.metadata import distributions
+names = {'gunicorn', 'uwsgi', 'granian', 'waitress', 'bjoern', 'django', 'mod-wsgi', 'mod_wsgi'}
+for found in sorted(f'{d.name} {d.version}' for d in distributions() if d.name.lower() in names):
+    print(found)";
+    let text = run::output(Command::new(installed.program("python")).args(["-I", "-c", code]))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Puts the application and the files it serves into a server's folder. The files have no holes: they are read as any other.
+pub fn application(application: Application, folder: &Path) -> Result<()> {
+    let source = match application {
+        Application::Small => include_str!("../app/small.py"),
+        Application::Site => include_str!("../app/site_with_django.py"),
+    };
+    std::fs::write(folder.join(format!("{}.py", application.module())), source)?;
+    std::fs::write(folder.join("application.wsgi"), source)?;
+    std::fs::write(folder.join("with_mod_python.py"), include_str!("../app/with_mod_python.py"))?;
+    let import = format!("from {} import application\n", application.module());
+    std::fs::write(folder.join("passenger_wsgi.py"), import)?;
+    if application == Application::Small {
+        std::fs::write(folder.join("hello"), "Hello, world!\n")?;
+        std::fs::write(folder.join("page"), "0123456789abcdef".repeat(4096))?;
+        for size in Work::ALL.iter().filter(|work| matches!(work, Work::File(_))).map(|work| work.transfer())
+        {
+            blob(&folder.join(format!("blob{size}")), size)?;
+        }
+    }
+    Ok(())
+}
+
+fn blob(path: &Path, size: u64) -> Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    let block: Vec<u8> = (0..1_000_000_u32).map(|i| i.to_le_bytes()[0]).collect();
+    for _ in 0..size / 1_000_000 {
+        file.write_all(&block)?;
+    }
+    Ok(file.flush()?)
+}
