@@ -75,6 +75,9 @@ pub(crate) const TOO_MANY_GROUPS: Code = Code::new(
     "Look at what WSGIApplicationGroup or application-group= makes of requests: a name from the client's Host or from a variable \
      can have any number of values. Name a fixed one, or %{GLOBAL}.",
 );
+/// A request is ended by an exception.
+pub(crate) const INTERRUPTED: Code =
+    Code::new("WSGI1270", "With `LogLevel wsgi:info` the lines after it say where its thread is.");
 
 /// Python cannot make an interpreter with a GIL of its own.
 pub(crate) const NO_OWN_GIL: Code = Code::new(

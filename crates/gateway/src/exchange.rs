@@ -46,6 +46,10 @@ pub trait Exchange: Send {
     /// logged the reason already.
     fn fail(&mut self, status: u16);
 
+    /// Like `fail` where nothing was sent, else like `abort`, on behalf of a thread that may never come back to this exchange:
+    /// must not wait, and leaves nothing behind that could be used for another request. Closes the exchange.
+    fn give_up(&mut self, status: u16);
+
     /// One line (without its line end) for the error log of this request, which names the script before it.
     fn log(&mut self, level: Level, script: &str, line: &str);
 }

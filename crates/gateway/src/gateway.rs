@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use python::{Attached, Interpreter, Mutex, NativeThread, OwnGil};
 
@@ -12,6 +13,8 @@ use crate::exchange::Level;
 use crate::group::Group;
 use crate::latch::{Claim, Latch};
 use crate::log;
+use crate::startup::Startup;
+use crate::watched::Watched;
 use crate::worker::WorkerThread;
 
 /// Most interpreters of one process besides the main one. Each takes some megabytes before it has imported anything.
@@ -22,6 +25,7 @@ pub struct Gateway {
     config: Config,
     main: Arc<Interpreter>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
+    pub(crate) startup: Startup,
 }
 
 /// An application group by name: the interpreter may exist or not.
@@ -65,13 +69,28 @@ impl Gateway {
             permit.fill(Arc::new(group));
         }
         let slots = Mutex::new(HashMap::from([(String::new(), slot)]));
-        Ok(Arc::new(Self { config, main, slots }))
+        Ok(Arc::new(Self { config, main, slots, startup: Startup::default() }))
     }
 
     /// Prepares the calling native thread to serve requests; not attached. `thread_id` is `mod_wsgi.thread_id`, from
-    /// 1 on.
-    pub fn worker(self: &Arc<Self>, thread_id: u32) -> WorkerThread {
-        WorkerThread::new(Arc::clone(self), NativeThread::new(Arc::clone(&self.main)), thread_id)
+    /// 1 on; `watched` lets others see what it does.
+    pub fn worker(self: &Arc<Self>, thread_id: u32, watched: Arc<Watched>) -> WorkerThread {
+        WorkerThread::new(Arc::clone(self), self.native_thread(), thread_id, watched)
+    }
+
+    /// What the calling native thread needs to enter Python; to be dropped before [`Self::stop`].
+    pub fn native_thread(&self) -> NativeThread {
+        NativeThread::new(Arc::clone(&self.main))
+    }
+
+    /// Enters the main interpreter and leaves it: returns once the GIL could be had.
+    pub fn visit(&self, native: &mut NativeThread) {
+        native.attach(&self.main, |_| ());
+    }
+
+    /// Since when scripts are needed and none could be loaded; `None` before the first attempt and after the first success.
+    pub fn loading_since(&self) -> Option<Instant> {
+        self.startup.pending()
     }
 
     /// Ends all sub-interpreters: waits for their non-daemon threads, runs their atexit functions. Call on the main

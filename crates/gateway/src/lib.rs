@@ -20,6 +20,8 @@ mod preload;
 mod response;
 mod script;
 mod start_response;
+mod startup;
+mod watched;
 mod worker;
 
 pub use codes::Code;
@@ -29,4 +31,5 @@ pub use config::{
 pub use exchange::{BodyError, Exchange, Level, WriteError};
 pub use gateway::{Gateway, StartError, Stopped};
 pub use head::ResponseHead;
+pub use watched::Watched;
 pub use worker::WorkerThread;

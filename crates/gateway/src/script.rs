@@ -73,6 +73,11 @@ impl Script {
         self.loaded.lock().clone()
     }
 
+    /// Whether it is loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loaded.lock().is_some()
+    }
+
     /// Whether the file is another one than the module was made from; one that is gone is. One call of stat(2), which follows
     /// symbolic links.
     pub(crate) fn has_changed(&self, loaded: &Loaded) -> bool {

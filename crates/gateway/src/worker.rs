@@ -20,6 +20,7 @@ use crate::log::{self, RequestLog};
 use crate::response::Response;
 use crate::script::{Loaded, Script};
 use crate::start_response::Adapter;
+use crate::watched::Watched;
 
 /// What one native thread needs to serve requests: its Python thread states and caches. Made on the thread that uses
 /// it, and dropped there, before [`Gateway::stop`].
@@ -27,6 +28,7 @@ pub struct WorkerThread {
     gateway: Arc<Gateway>,
     native: NativeThread,
     thread_id: u32,
+    watched: Arc<Watched>,
     caches: HashMap<String, Cache>,
     /// Memory of the last request, for the next one.
     response: Response,
@@ -52,14 +54,22 @@ struct Errors {
 const MAX_KEPT_SCRIPTS: usize = 64;
 
 impl WorkerThread {
-    pub(crate) fn new(gateway: Arc<Gateway>, native: NativeThread, thread_id: u32) -> Self {
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        native: NativeThread,
+        thread_id: u32,
+        watched: Arc<Watched>,
+    ) -> Self {
+        watched.begin_thread();
         let (response, buffer) = (Response::default(), Vec::new());
-        Self { gateway, native, thread_id, caches: HashMap::new(), response, buffer }
+        Self { gateway, native, thread_id, watched, caches: HashMap::new(), response, buffer }
     }
 
     /// Serves one request. Called without the GIL. The exchange type owns what it uses (`'static`), because Python
     /// objects may try to reach it from other threads; they are cut off before this returns.
     pub fn serve(&mut self, mut request: Request<'_>, exchange: &mut (dyn Exchange + 'static)) -> Served {
+        let watched = Arc::clone(&self.watched);
+        let inside = watched.enter();
         if let Err(text) = self.prepare(request.application_group) {
             let script = String::from_utf8_lossy(request.script);
             text.lines().for_each(|line| exchange.log(Level::Error, &script, line));
@@ -76,12 +86,19 @@ impl WorkerThread {
         if request.script_reloading && loaded.as_ref().is_some_and(changed) {
             return Served::OutOfDate;
         }
+        if loaded.is_none() {
+            self.gateway.startup.needs(&script);
+        }
         let active = Active::new(script, std::mem::take(&mut self.response));
         let (native, buffer) = (&mut self.native, &mut self.buffer);
         buffer.clear();
+        if inside.is_some() {
+            watched.works(&cache.group, &active);
+        }
         let served = active.exchange.lend(exchange, || {
             let interpreter = Arc::clone(&cache.group.interpreter);
             let ending = native.attach(&interpreter, |py| {
+                watched.forget_interrupt(py);
                 in_python(py, cache, &active, &mut request, loaded.take(), buffer)
             });
             finish(&active, &ending, buffer)

@@ -10,6 +10,7 @@ mod error;
 mod extension;
 mod fd;
 mod interpreter;
+mod interrupt;
 mod loan;
 mod object;
 mod own_gil;
@@ -29,6 +30,7 @@ pub use extension::{
 };
 pub use fd::descriptor_of;
 pub use interpreter::Interpreter;
+pub use interrupt::{clear_interrupt, interrupt, thread_ident};
 pub use loan::Loan;
 pub use object::{Object, Stored};
 pub use own_gil::OwnGil;

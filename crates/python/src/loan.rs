@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use crate::attach;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// A slot through which others may use a borrowed value while [`lend`](Self::lend) runs, and not a moment longer.
 pub struct Loan<T: ?Sized> {
@@ -42,7 +42,15 @@ impl<T: ?Sized + Send> Loan<T> {
     /// without the GIL. Must not be called by `work` again.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         debug_assert!(!attach::is_attached(), "others may hold the loan for long: not with the GIL");
-        let slot = self.slot.lock();
+        Self::used(self.slot.lock(), work)
+    }
+
+    /// Like [`Self::with`], but `None` also while somebody else uses it: never waits.
+    pub fn try_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        Self::used(self.slot.try_lock()?, work)
+    }
+
+    fn used<R>(slot: MutexGuard<'_, Option<NonNull<T>>>, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut value = (*slot)?;
         // SAFETY: `lend` holds the exclusive borrow of the value until it has emptied the slot, which it cannot while
         // this guard lives; the guard makes this the only user.
@@ -58,9 +66,11 @@ mod tests {
     fn what_was_lent_is_gone_afterwards() {
         let loan = Loan::<str>::default();
         let mut text = String::from("abc");
-        assert_eq!(loan.with(|_| ()), None);
+        assert_eq!((loan.with(|_| ()), loan.try_with(|_| ())), (None, None));
         let seen = loan.lend(text.as_mut_str(), || {
             loan.with(str::make_ascii_uppercase);
+            assert_eq!(loan.with(|_| loan.try_with(|_| ())), Some(None), "in use");
+            assert_eq!(loan.try_with(|_| ()), Some(()));
             loan.with(|text| text.len())
         });
         assert_eq!((seen, text.as_str()), (Some(3), "ABC"));

@@ -31,6 +31,15 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
+    /// The lock, when nobody has it.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(MutexGuard::new(guard)),
+            Err(sync::TryLockError::Poisoned(poisoned)) => Some(MutexGuard::new(poisoned.into_inner())),
+            Err(sync::TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// Waits for the lock. Run no Python code and do not attach or detach while holding the guard.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard::new(self.0.lock().unwrap_or_else(PoisonError::into_inner))

@@ -2,10 +2,50 @@
 //! decided elsewhere.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use spec::worker::Cause;
 
 use crate::wishes::Wishes;
+
+/// When the process last had something to do, for `inactivity-timeout`. Costs nothing without it.
+#[derive(Debug)]
+pub struct Activity {
+    wanted: bool,
+    start: Instant,
+    /// Microseconds after `start`, and one; 0 before the first activity.
+    last: AtomicU64,
+}
+
+impl Activity {
+    /// None yet.
+    pub fn new(wanted: bool) -> Self {
+        Self { wanted, start: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    /// A request that counts begins or ends.
+    pub fn seen(&self) {
+        if self.wanted {
+            self.last.store(stamp(self.start, Instant::now()), Ordering::Relaxed);
+        }
+    }
+
+    /// When that last was.
+    pub fn last(&self) -> Option<Instant> {
+        instant(self.start, self.last.load(Ordering::Relaxed))
+    }
+}
+
+/// A moment as a number that is not 0.
+pub fn stamp(start: Instant, moment: Instant) -> u64 {
+    let passed = moment.saturating_duration_since(start).as_micros();
+    u64::try_from(passed).unwrap_or(u64::MAX - 1).saturating_add(1)
+}
+
+/// The moment of a [`stamp`]; `None` for 0.
+pub fn instant(start: Instant, stamp: u64) -> Option<Instant> {
+    stamp.checked_sub(1).and_then(|passed| start.checked_add(Duration::from_micros(passed)))
+}
 
 /// Counts requests for `maximum-requests`.
 #[derive(Debug)]

@@ -5,19 +5,22 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
 
-use gateway::{Gateway, StartError, Stopped};
+use gateway::{Gateway, StartError, Stopped, Watched};
 use python::Attached;
 use spec::log::Level;
 use spec::worker::{Failure, Report, WorkerConfig, descriptor};
 
-use crate::activity::Requests;
-use crate::control::{Control, Status};
+use crate::activity::{Activity, Requests};
+use crate::control::{Control, Sight, Status};
 use crate::identity::{self, IdentityError};
 use crate::life::{Life, Patience};
 use crate::pool::Pool;
 use crate::scripts::Roots;
 use crate::thread::{self, Shared};
+use crate::timers::Timers;
+use crate::watch::{Watch, Watcher};
 use crate::wishes::Wishes;
 use crate::{codes, log, settings, signals};
 
@@ -133,18 +136,25 @@ fn serve(
     let pool = Pool::new(listener, config.peer_uid, sizes).map_err(system("its connections"))?;
     let roots = Roots::new(config.roots.clone());
     let wishes = Wishes::new().map_err(system("a wake-up"))?;
-    let shared = Arc::new(Shared { pool, wishes, requests, roots, silence: config.socket_timeout });
+    let activity = Activity::new(config.timers.inactivity.is_some());
+    let silence = config.socket_timeout;
+    let shared = Arc::new(Shared { pool, wishes, activity, requests, roots, silence });
+    let patience = Patience {
+        shutdown: config.shutdown_timeout,
+        graceful: config.graceful_timeout,
+        eviction: config.timers.eviction,
+    };
+    let watched = watched(config);
+    let (sight, watcher) = look(config, &gateway, &watched)?;
     let control = Control {
         shared: Arc::clone(&shared),
         signals: signals::handle().map_err(system("signal handlers"))?,
         lifeline,
         status: status.share().map_err(system("reports to the supervisor"))?,
-        life: Life::new(Patience {
-            shutdown: config.shutdown_timeout,
-            graceful: config.graceful_timeout,
-            eviction: None,
-        }),
+        life: Life::new(patience),
         replaced: false,
+        timers: Timers::new(config.timers.clone(), Instant::now()),
+        sight,
     };
     let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
     name.spawn(move || control.run()).map_err(system("the control thread"))?;
@@ -152,12 +162,13 @@ fn serve(
     let go_on = || !shared.pool.is_closed();
     gateway.preload(py, &settings::preload(config), stack_size(config), go_on);
     py.detach(|| {
-        let threads = start_threads(config, &shared, &gateway)?;
+        let threads = start_threads(config, &shared, &gateway, watched)?;
         status.report(Report::Ready);
         for thread in threads {
             // A thread that panicked has said so; the others go on.
             let _ = thread.join();
         }
+        watcher.into_iter().for_each(Watcher::end);
         Ok::<(), BootError>(())
     })?;
     match gateway.stop(py) {
@@ -176,21 +187,46 @@ fn stack_size(config: &WorkerConfig) -> usize {
     usize::try_from(config.stack_size).unwrap_or(usize::MAX)
 }
 
+/// One for each request thread; they cost something only where requests have a time limit.
+fn watched(config: &WorkerConfig) -> Vec<Arc<Watched>> {
+    let limited = config.timers.request.is_some();
+    let one = || Arc::new(if limited { Watched::enabled() } else { Watched::default() });
+    (0..config.threads).map(|_| one()).collect()
+}
+
+/// What the control thread sees, and the thread that enters Python for it where a timer needs one.
+fn look(
+    config: &WorkerConfig,
+    gateway: &Arc<Gateway>,
+    watched: &[Arc<Watched>],
+) -> Result<(Sight, Option<Watcher>), BootError> {
+    let limits = &config.timers;
+    let watched = if limits.request.is_some() { watched.to_vec() } else { Vec::new() };
+    let (watch, watcher) = if limits.request.is_some() || limits.deadlock.is_some() {
+        let started = Watch::start(gateway, watched.clone(), limits);
+        started.map(|(watch, watcher)| (Some(watch), Some(watcher))).map_err(system("the watching thread"))?
+    } else {
+        (None, None)
+    };
+    Ok((Sight { gateway: Arc::clone(gateway), watched, watch }, watcher))
+}
+
 /// Starts the request threads and waits until each is about to wait for requests.
 fn start_threads(
     config: &WorkerConfig,
     shared: &Arc<Shared>,
     gateway: &Arc<Gateway>,
+    watched: Vec<Arc<Watched>>,
 ) -> Result<Vec<JoinHandle<()>>, BootError> {
     let stack = stack_size(config);
     let (ready, waiting) = mpsc::channel();
     let mut threads = Vec::new();
-    for number in 1..=config.threads {
+    for (number, watched) in (1..).zip(watched) {
         let (shared, gateway, ready) = (Arc::clone(shared), Arc::clone(gateway), ready.clone());
         let started = Builder::new()
             .name(format!("wsgi-{number}"))
             .stack_size(stack)
-            .spawn(move || thread::run(&shared, &gateway, number, &ready));
+            .spawn(move || thread::run(&shared, &gateway, (number, watched), &ready));
         threads.push(started.map_err(system("a request thread (see threads= and stack-size=)"))?);
     }
     drop(ready);

@@ -54,6 +54,18 @@ pub const INCOMPLETE: Code =
 /// A panic while a request was served.
 pub const REQUEST_PANIC: Code =
     Code::new("WSGI1267", "The worker's line about it says where; please report it with that line.");
+/// A request takes longer than request-timeout.
+pub const REQUEST_LATE: Code = Code::new("WSGI1271", "The lines after it say where its thread is.");
+/// No script could be loaded in time.
+pub const STARTUP_LATE: Code = Code::new(
+    "WSGI1272",
+    "The lines above it say what went wrong while the script was loaded; without such lines the load hangs.",
+);
+/// The GIL does not come.
+pub const DEADLOCK: Code = Code::new(
+    "WSGI1273",
+    "A C extension holds it while it waits or computes; the lines after it say where the threads are.",
+);
 /// A head that does not fit a frame.
 pub const HEAD: Code = Code::new("WSGI1268", "Please report it with this line.");
 /// WSGIFreeThreading without a Python for it.

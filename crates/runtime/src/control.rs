@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gateway::{Gateway, Watched};
 use rustix::event::{PollFd, PollFlags, poll};
 use spec::worker::{Cause, Command, Report};
 use unix::channel::timespec;
@@ -14,6 +15,8 @@ use unix::channel::timespec;
 use crate::life::{Action, Life};
 use crate::signals;
 use crate::thread::Shared;
+use crate::timers::{Due, Seen, Timers};
+use crate::watch::Watch;
 use crate::{codes, log};
 
 /// How long accepting rests when the process has no descriptor left.
@@ -35,6 +38,20 @@ pub struct Control {
     pub life: Life,
     /// Whether the supervisor was asked for a successor.
     pub replaced: bool,
+    /// When to be replaced, and when requests are late.
+    pub timers: Timers,
+    /// What can be seen of Python.
+    pub sight: Sight,
+}
+
+/// What the control thread sees of Python, without entering it.
+pub struct Sight {
+    /// Loading of scripts.
+    pub gateway: Arc<Gateway>,
+    /// Requests by thread; none without request-timeout.
+    pub watched: Vec<Arc<Watched>>,
+    /// Who enters Python for it, where that is needed.
+    pub watch: Option<Watch>,
 }
 
 /// Something that concerns the whole process.
@@ -80,16 +97,17 @@ impl Control {
             if self.life.tick(Instant::now()) == Action::Leave {
                 self.leave();
             }
-            let events = self.wait(&mut connected);
+            let next = self.run_timers();
+            let events = self.wait(&mut connected, next);
             events.into_iter().flatten().for_each(|event| self.on(event));
         }
     }
 
     /// Sleeps until something happens: what a signal says, what the supervisor says, what a request thread wishes.
-    fn wait(&self, connected: &mut bool) -> [Option<Event>; 3] {
+    fn wait(&self, connected: &mut bool, next: Option<Duration>) -> [Option<Event>; 3] {
         let (pool, wishes) = (&self.shared.pool, &self.shared.wishes);
         let rest = pool.listener_rests().then_some(REST);
-        let patience = self.life.patience(Instant::now()).into_iter().chain(rest).min();
+        let patience = self.life.patience(Instant::now()).into_iter().chain(rest).chain(next).min();
         let (nudge, bell) = (pool.nudge(), wishes.bell());
         let mut wanted = vec![
             PollFd::new(&self.signals, PollFlags::IN),
@@ -106,13 +124,14 @@ impl Control {
         } else if woken == 0 && pool.listener_rests() {
             pool.watch_listener();
         }
-        let signal = if happened(0) { byte_from(&self.signals).flatten().map(signals::cause) } else { None };
+        let signal = if happened(0) { byte_from(&self.signals).flatten() } else { None };
         let wish = happened(2).then(|| {
             wishes.take_bell();
             Event::Wish
         });
         let command = if happened(3) { self.command(connected) } else { None };
-        [signal.map(Event::Leave), command, wish]
+        let eviction = self.life.knows_eviction();
+        [signal.map(|byte| Event::Leave(signals::cause(byte, eviction))), command, wish]
     }
 
     fn command(&self, connected: &mut bool) -> Option<Event> {
@@ -156,6 +175,79 @@ impl Control {
         if let Some(cause) = replace.filter(|_| !self.replaced && !self.life.is_leaving()) {
             self.replaced = true;
             self.status.report(Report::Replace(cause));
+        }
+    }
+
+    /// Does what is due; how long nothing else can be.
+    fn run_timers(&mut self) -> Option<Duration> {
+        let requests: Vec<_> = self.sight.watched.iter().map(|watched| watched.since()).collect();
+        let seen = Seen {
+            now: Instant::now(),
+            running: self.shared.pool.running(),
+            requests: &requests,
+            active: self.shared.activity.last(),
+            loading: self.sight.gateway.loading_since(),
+            gil: self.sight.watch.as_ref().and_then(Watch::waits_since),
+        };
+        for due in self.timers.due(&seen) {
+            self.act(due, seen.now);
+        }
+        if self.timers.is_stale(&seen) {
+            self.life.hurry(seen.now);
+        }
+        self.timers.next(&seen).map(|at| at.saturating_duration_since(seen.now))
+    }
+
+    fn act(&mut self, due: Due, now: Instant) {
+        let watch = self.sight.watch.as_ref();
+        match due {
+            Due::Replace(cause) => {
+                self.shared.wishes.replace(cause);
+                self.grant();
+            }
+            Due::Interrupt(number, since) => {
+                if let Some(watch) = watch {
+                    watch.interrupt(number, since);
+                }
+            }
+            Due::GiveUp(number, since) => {
+                let Some(watched) = self.sight.watched.get(number) else { return };
+                let script = watched.script(since).unwrap_or_default();
+                let facts = format_args!(
+                    "A request for {script} has been running for {:.1} s, which is longer than request-timeout= and interrupt-timeout= \
+                     allow: it is answered with 504, or broken off, and the worker is replaced.",
+                    now.saturating_duration_since(since).as_secs_f64()
+                );
+                log::report(codes::REQUEST_LATE, facts);
+                if let Some(watch) = watch {
+                    watch.show(number, since);
+                }
+                watched.give_up(since);
+            }
+            Due::Leave(cause) => {
+                self.explain(cause);
+                self.on(Event::Leave(cause));
+            }
+        }
+    }
+
+    /// Says what failed.
+    fn explain(&self, cause: Cause) {
+        match cause {
+            Cause::StartupTimeout => {
+                let facts = "No script could be loaded within startup-timeout=: the worker is replaced.";
+                log::report(codes::STARTUP_LATE, facts);
+            }
+            Cause::DeadlockTimeout => {
+                let running = self.shared.pool.running();
+                let facts = format_args!(
+                    "Python's global lock (GIL) could not be had within deadlock-timeout=: the worker is replaced. \
+                     Requests that are running: {running}."
+                );
+                log::report(codes::DEADLOCK, facts);
+                signals::show_threads();
+            }
+            _ => {}
         }
     }
 

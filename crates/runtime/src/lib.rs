@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `boot`, `identity`, `settings` | from a fresh process to a serving worker |
 //! | `control`, `life`, `signals`, `wishes` | when to leave, and that it happens in time |
-//! | `activity` | what the timers are told |
+//! | `timers`, `activity`, `watch` | when a worker is replaced, and late requests are ended |
 //! | `pool`, `thread` | who serves which connection |
 //! | `link`, `inbox`, `upload`, `reply`, `scripts` | one request |
 #![forbid(unsafe_code)]
@@ -25,7 +25,9 @@ mod scripts;
 mod settings;
 mod signals;
 mod thread;
+mod timers;
 mod upload;
+mod watch;
 mod wishes;
 
 use python::{Args, Attached, Object};

@@ -31,8 +31,8 @@ impl Patience {
     fn of(&self, cause: Cause) -> Duration {
         let graceful = if self.graceful.is_zero() { self.shutdown } else { self.graceful };
         match cause {
-            // Without the GIL no request can finish; one that only sends has a little time.
-            Cause::ShutdownSignal | Cause::DeadlockTimeout => self.shutdown,
+            // Without the GIL or the application no request can finish; one that only sends has a little time.
+            Cause::ShutdownSignal | Cause::DeadlockTimeout | Cause::StartupTimeout => self.shutdown,
             Cause::EvictionSignal => self.eviction.unwrap_or(graceful),
             _ => graceful,
         }
@@ -56,6 +56,16 @@ impl Life {
     /// drain command does not lengthen it.
     pub fn leave(&mut self, cause: Cause, now: Instant) -> Action {
         self.leave_within(self.patience.of(cause), now)
+    }
+
+    /// Nothing is left that could still finish.
+    pub fn hurry(&mut self, now: Instant) {
+        self.leave_within(self.patience.shutdown, now);
+    }
+
+    /// Whether SIGUSR1 has a time of its own.
+    pub fn knows_eviction(&self) -> bool {
+        self.patience.eviction.is_some()
     }
 
     /// The supervisor is gone: nobody else would end this worker, and requests may finish.

@@ -114,6 +114,16 @@ impl Link {
         Ok(())
     }
 
+    /// Sends a few bytes if that is possible without waiting.
+    pub fn send_at_once(&self, bytes: &[u8]) {
+        let _ = descriptors::send(&self.socket, &[IoSlice::new(bytes)], &[], SendFlags::DONTWAIT);
+    }
+
+    /// Ends the connection in both directions, also for a thread that waits for it. What was sent is still received.
+    pub fn hang_up(&self) {
+        let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+
     fn wait(&self, interest: Interest, deadline: Instant) -> Result<(), LinkError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -223,6 +223,20 @@ impl Exchange for Reply {
         }
     }
 
+    fn give_up(&mut self, status: u16) {
+        let nothing_sent = matches!(self.phase, Phase::Before | Phase::Held);
+        self.phase = Phase::Closed;
+        self.broken = Some(WriteError::ClientGone);
+        if nothing_sent {
+            self.buffers.out.clear();
+            put_fail(&mut self.buffers.out, status);
+            self.link.send_at_once(&self.buffers.out);
+            self.buffers.out.clear();
+        }
+        // Without its last frame a response is seen to be cut.
+        self.link.hang_up();
+    }
+
     fn log(&mut self, level: Level, script: &str, line: &str) {
         if !self.tell(level, line) {
             // Behind the last frame, and when the child is gone, the process's own log is what is left.

@@ -8,7 +8,7 @@ use spec::interpreter::HashSeed;
 use spec::worker::WorkerConfig;
 use spec::{Allowed, Root};
 
-use crate::{codes, log, reply};
+use crate::{codes, log, reply, signals};
 
 /// All that the gateway is told when it starts. `run_once`: the process leaves after one request.
 pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
@@ -63,8 +63,9 @@ pub fn preload(config: &WorkerConfig) -> Vec<Preload> {
 /// only now, after this process is known to be who it should be. Python's handler for SIGINT goes, because ours would pass the
 /// signal on to it. The variable that carried the seed of hashes here is not for the programs that the application starts.
 const PREPARE: &str = "
-import os, signal, sys
+import faulthandler, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+faulthandler.register(show_threads, file=2, all_threads=True, chain=False)
 if forget_seed:
     os.environ.pop('PYTHONHASHSEED', None)
 if sys.flags.no_site:
@@ -78,6 +79,8 @@ pub fn prepare_python<'py>(py: Attached<'py>, config: &WorkerConfig) -> python::
     let globals = python::dict(py)?;
     let forget_seed = python::bool(py, settings.hash_seed != HashSeed::Usual);
     globals.dict_set(&python::str(py, "forget_seed")?, &forget_seed)?;
+    let show_threads = python::int(py, i64::from(signals::SHOW_THREADS))?;
+    globals.dict_set(&python::str(py, "show_threads")?, &show_threads)?;
     python::run_source(py, PREPARE, "<wsgi-worker>", &globals)?;
     if settings.free_threading && !is_free_threaded(py)? {
         log::report(

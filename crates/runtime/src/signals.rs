@@ -7,22 +7,37 @@ use spec::worker::Cause;
 
 const TERMINATE: [u8; 2] = [number(Signal::TERM), number(Signal::INT)];
 const DRAIN: u8 = number(Signal::USR1);
+const PROCESSOR: u8 = number(Signal::XCPU);
 
 const fn number(signal: Signal) -> u8 {
     // The numbers of signals end at 64 (signal(7)).
     signal.as_raw() as u8
 }
 
-/// Begins to handle SIGTERM, SIGINT and SIGUSR1. The pipe yields one byte for each.
+/// The signal on which Python's `faulthandler` writes where all threads are, without the GIL; one that nobody else uses.
+pub const SHOW_THREADS: i32 = 62;
+
+/// Has `faulthandler` do so. Nothing happens when it was not registered.
+pub fn show_threads() {
+    // A real-time signal has no name in `Signal`.
+    let _ = unix::signals::send_to_self(SHOW_THREADS);
+}
+
+/// Begins to handle SIGTERM, SIGINT, SIGUSR1 and SIGXCPU. The pipe yields one byte for each.
 ///
 /// # Errors
 /// Any of pipe(2) and sigaction(2).
 pub fn handle() -> io::Result<PipeReader> {
     let [term, int] = TERMINATE;
-    unix::signals::as_bytes(&[term, int, DRAIN])
+    unix::signals::as_bytes(&[term, int, DRAIN, PROCESSOR])
 }
 
-/// What a byte from the pipe means.
-pub fn cause(byte: u8) -> Cause {
-    if byte == DRAIN { Cause::GracefulSignal } else { Cause::ShutdownSignal }
+/// What a byte from the pipe means; `eviction`: an eviction-timeout is set.
+pub fn cause(byte: u8, eviction: bool) -> Cause {
+    match byte {
+        DRAIN if eviction => Cause::EvictionSignal,
+        DRAIN => Cause::GracefulSignal,
+        PROCESSOR => Cause::CpuTimeLimit,
+        _ => Cause::ShutdownSignal,
+    }
 }

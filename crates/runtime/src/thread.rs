@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use gateway::{Exchange, Gateway, Level, Served, WorkerThread};
+use gateway::{Exchange, Gateway, Level, Served, Watched, WorkerThread};
 use spec::worker::Cause;
 use wire::{Body, Refusal, RefusalReason, Request, RequestOrder, WireError};
 
-use crate::activity::Requests;
+use crate::activity::{Activity, Requests};
 use crate::inbox::{Arrival, BadRequest, Inbox};
 use crate::link::{LastLook, Link, LinkError};
 use crate::pool::{Pool, Wake};
@@ -34,6 +34,8 @@ pub struct Shared {
     pub pool: Pool,
     /// What request threads ask of the control thread.
     pub wishes: Wishes,
+    /// When it last had a request.
+    pub activity: Activity,
     /// Requests of this process.
     pub requests: Requests,
     /// What may be loaded.
@@ -43,10 +45,15 @@ pub struct Shared {
 }
 
 /// Runs one request thread until the process drains. Says on `ready` that it is about to wait.
-pub fn run(shared: &Shared, gateway: &Arc<Gateway>, number: u32, ready: &Sender<()>) {
+pub fn run(
+    shared: &Shared,
+    gateway: &Arc<Gateway>,
+    (number, watched): (u32, Arc<Watched>),
+    ready: &Sender<()>,
+) {
     let mut thread = RequestThread {
         shared,
-        worker: gateway.worker(number),
+        worker: gateway.worker(number, watched),
         inbox: Inbox::new(),
         buffers: Buffers::default(),
         looks: Looks::default(),
@@ -195,7 +202,11 @@ impl RequestThread<'_> {
         let body_length = upload.length();
         let buffers = std::mem::take(&mut self.buffers);
         let mut reply = Reply::new(link, taken.order, upload, self.shared.silence, buffers);
+        let counts = !request.flags.ignore_activity;
         let _running = self.shared.pool.begin();
+        if counts {
+            self.shared.activity.seen();
+        }
         let mut pairs = request.environ();
         let mut environ = std::iter::from_fn(|| pairs.next());
         let request = gateway::Request {
@@ -230,6 +241,9 @@ impl RequestThread<'_> {
         }
         let (link, buffers) = reply.finish();
         self.buffers = buffers;
+        if counts {
+            self.shared.activity.seen();
+        }
         self.shared.requests.served(&self.shared.wishes);
         link
     }

@@ -37,7 +37,7 @@ impl Limits {
     #[must_use]
     pub fn patience(&self, cause: Cause) -> Duration {
         match cause {
-            Cause::ShutdownSignal | Cause::DeadlockTimeout => self.shutdown,
+            Cause::ShutdownSignal | Cause::DeadlockTimeout | Cause::StartupTimeout => self.shutdown,
             Cause::EvictionSignal => self.eviction,
             _ => self.graceful,
         }

@@ -37,6 +37,18 @@ pub fn as_bytes(signals: &[u8]) -> Result<PipeReader> {
     Ok(reader)
 }
 
+/// Sends a signal to this process.
+///
+/// # Errors
+/// `EINVAL` for a number that is no signal.
+pub fn send_to_self(signal: i32) -> Result<()> {
+    // SAFETY: kill(2) takes two numbers; what a signal does to this process was decided when its handler was set.
+    match unsafe { libc::kill(libc::getpid(), signal) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;

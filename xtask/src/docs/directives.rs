@@ -101,7 +101,7 @@ fn table(
     cells: impl Fn(&OptionRow) -> Option<Vec<&'static str>>,
 ) -> Result<()> {
     writeln!(text, "\n| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()))?;
-    for row in options::TABLE {
+    for row in options::rows() {
         if let Some(cells) = cells(row) {
             let cells: Vec<String> = cells.into_iter().map(escaped).collect();
             writeln!(text, "| `{}` | {} |", row.name, cells.join(" | "))?;
@@ -139,7 +139,7 @@ mod tests {
             let place = if gone { format!("\n| `{name}` |") } else { format!("\n## {heading}\n") };
             assert!(page.contains(&place), "{name}");
         }
-        for row in options::TABLE {
+        for row in options::rows() {
             assert!(page.contains(&format!("\n| `{}` | ", row.name)), "{}", row.name);
         }
     }

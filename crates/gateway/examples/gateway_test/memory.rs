@@ -164,6 +164,10 @@ impl Exchange for Memory {
         self.event("abort", why.to_owned(), b"");
     }
 
+    fn give_up(&mut self, status: u16) {
+        self.event("give_up", status.to_string(), b"");
+    }
+
     fn fail(&mut self, status: u16) {
         self.event("fail", status.to_string(), b"");
     }

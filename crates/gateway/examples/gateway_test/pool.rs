@@ -28,7 +28,7 @@ impl Pool {
     pub fn start(gateway: &Arc<Gateway>, id: u32) -> Self {
         let (entrance, jobs) = channel();
         let gateway = Arc::clone(gateway);
-        let body = move || work(&mut gateway.worker(id), &jobs);
+        let body = move || work(&mut gateway.worker(id, Arc::default()), &jobs);
         Self { entrance: Some(entrance), thread: Builder::new().stack_size(8 << 20).spawn(body).ok() }
     }
 

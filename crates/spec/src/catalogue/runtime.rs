@@ -137,4 +137,32 @@ pub(super) const TABLE: &[Entry] = &[
         why: "More than 64 KiB of headers.",
         action: "Let the application send fewer or smaller headers and cookies.",
     },
+    Entry {
+        code: 1270,
+        level: Warn,
+        happened: "A request took longer than request-timeout=, and the exception mod_wsgi.RequestTimeout was raised in it. It is answered with 504 when the exception ends it before the response has begun.",
+        why: "The application waits for something slow (a database, another server), or computes for long.",
+        action: "With `LogLevel wsgi:info` the lines after it say where the request was. Give that a time limit of its own, or set a longer request-timeout=.",
+    },
+    Entry {
+        code: 1271,
+        level: Error,
+        happened: "A request took longer than request-timeout= (and interrupt-timeout=, where set). It is answered with 504, or broken off when its response has begun, and its worker is replaced; other requests may finish.",
+        why: "The application waits for something that does not come, in C code that no exception interrupts, or it ignores the exception.",
+        action: "The lines after it say where the request was. Give that a time limit of its own, or set a longer request-timeout=.",
+    },
+    Entry {
+        code: 1272,
+        level: Error,
+        happened: "A worker could load no script within startup-timeout= from the first request on, and is replaced. When that happens again and again, the pause between workers grows.",
+        why: "The script raises an exception, which the lines above show, or its imports wait for something.",
+        action: "Repair what the lines above show. Where a load is just slow, set a longer startup-timeout=.",
+    },
+    Entry {
+        code: 1273,
+        level: Error,
+        happened: "Python's global lock (GIL) could not be had within deadlock-timeout=: no Python code of this worker runs. The worker is replaced; its requests are answered with 502.",
+        why: "A C extension waits or computes while it holds the lock, or two locks wait for each other; often an extension that does not support sub-interpreters.",
+        action: "The lines after it say where each thread is; the one inside the extension is the cause. WSGIApplicationGroup %{GLOBAL} helps extensions that do not support sub-interpreters. For long computations set a longer deadlock-timeout=, or 0.",
+    },
 ];

@@ -46,6 +46,7 @@ pub struct Draft {
     pub(super) stack_size: Option<u64>,
     pub(super) memory_limit: Option<Option<u64>>,
     pub(super) virtual_memory_limit: Option<Option<u64>>,
+    pub(super) deadlock: Option<Timeout>,
     pub(super) timers: Timers,
     pub(super) send_buffer: Option<Option<u32>>,
     pub(super) receive_buffer: Option<Option<u32>>,

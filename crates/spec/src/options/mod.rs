@@ -3,6 +3,7 @@
 
 mod draft;
 mod error;
+mod life;
 mod python;
 mod resolve;
 mod table;
@@ -13,7 +14,7 @@ pub use draft::Draft;
 pub use error::{OptionError, ResolveError};
 pub use python::{Executables, PythonChoice};
 pub use resolve::{Accounts, Code, MAX_GROUPS, ServerFacts, User};
-pub use table::{OptionRow, State, TABLE, row};
+pub use table::{OptionRow, State, row, rows};
 
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,13 @@ use super::error::ResolveError;
 use super::python::{Executables, PythonChoice};
 use super::value::{Backlog, Identity, Processes, Threads, Timeout, Umask};
 use crate::interpreter::PythonDirectives;
-use crate::{Account, Preload, ProcessGroup, Root, Timeouts, Transfer};
+use crate::{Account, Preload, ProcessGroup, Root, Timeouts, Timers, Transfer};
 
 /// `NGROUPS_MAX` of Linux: setgroups(2) refuses more.
 pub const MAX_GROUPS: usize = 65536;
 
 const DEFAULT_THREADS: u32 = 15;
+const DEFAULT_DEADLOCK: Duration = Duration::from_secs(300);
 const DEFAULT_BACKLOG: u32 = 100;
 // Threads that Python did not start get the stack they are given; deep recursion needs as much as the main thread has.
 const DEFAULT_STACK: u64 = 8 * 1024 * 1024;
@@ -107,7 +108,7 @@ impl Draft {
             memory_limit: self.memory_limit.flatten(),
             new_privileges: self.new_privileges.unwrap_or(false),
             timeouts: self.timeouts(facts.timeout),
-            timers: self.timers.clone(),
+            timers: self.timers(),
             transfer: self.transfer(),
             roots: code.roots,
             preload: code.preload,
@@ -137,6 +138,11 @@ impl Draft {
             send_buffer: self.send_buffer.flatten(),
             receive_buffer: self.receive_buffer.flatten(),
         }
+    }
+
+    fn timers(&self) -> Timers {
+        let deadlock = self.deadlock.map_or(Some(DEFAULT_DEADLOCK), Timeout::some);
+        Timers { deadlock, ..self.timers.clone() }
     }
 
     fn interpreter(&self, facts: &ServerFacts, files: &dyn Executables) -> Result<PathBuf, ResolveError> {

@@ -1,7 +1,8 @@
-//! The one table of options. Parser, refusals, the reference page and the tests come from it; what a row's function stores is
+//! The one table of options, but for those in `life`. Parser, refusals, the reference page and the tests come from it; what a row's function stores is
 //! defined in `draft`.
 
 use super::draft::{Apply, Draft};
+use super::life;
 use super::value::{self, Backlog, Identity, Processes, Refusal, Threads, Timeout, Umask};
 
 /// One option of `WSGIDaemonProcess`.
@@ -32,19 +33,24 @@ pub enum State {
     Removed(&'static str),
 }
 
+/// All options: ours and mod_wsgi's, by subject.
+pub fn rows() -> impl Iterator<Item = &'static OptionRow> {
+    TABLE.iter().chain(life::TABLE)
+}
+
 /// The row of an option.
 #[must_use]
 pub fn row(name: &str) -> Option<&'static OptionRow> {
-    TABLE.iter().find(|row| row.name == name)
+    rows().find(|row| row.name == name)
 }
 
 /// The names of the options that work, with commas.
 pub(super) fn names() -> String {
-    let works = TABLE.iter().filter(|row| matches!(row.state, State::Works(_)));
+    let works = rows().filter(|row| matches!(row.state, State::Works(_)));
     works.map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-const fn works(
+pub(super) const fn works(
     name: &'static str,
     syntax: &'static str,
     default: &'static str,
@@ -70,16 +76,17 @@ const fn removed(name: &'static str, meaning: &'static str, instead: &'static st
 }
 
 /// Stores a value that was read, or says what is wrong with it.
-fn put<T>(slot: &mut Option<T>, value: Result<T, Refusal>) -> Result<(), Refusal> {
+pub(super) fn put<T>(slot: &mut Option<T>, value: Result<T, Refusal>) -> Result<(), Refusal> {
     *slot = Some(value?);
     Ok(())
 }
 
-const SECONDS: &str = "a whole number of seconds";
-const STRICT: &str = "a number with other characters in it is refused instead of being cut or read as 0";
+pub(super) const SECONDS: &str = "a whole number of seconds";
+pub(super) const STRICT: &str =
+    "a number with other characters in it is refused instead of being cut or read as 0";
 
-/// All options: ours and mod_wsgi's, by subject.
-pub const TABLE: &[OptionRow] = &[
+/// Those that are not about the life of workers.
+const TABLE: &[OptionRow] = &[
     works(
         "user",
         "a user name, or # and a uid",
@@ -234,22 +241,6 @@ pub const TABLE: &[OptionRow] = &[
         |d, v| put(&mut d.queue, Timeout::parse(v)),
     ),
     works(
-        "shutdown-timeout",
-        "a whole number of seconds, at least 1",
-        "5",
-        "time for a worker to end by itself before it is killed",
-        "0 (wait for ever) is refused",
-        |d, v| put(&mut d.shutdown, Timeout::parse_positive(v)),
-    ),
-    works(
-        "graceful-timeout",
-        SECONDS,
-        "15",
-        "time for a worker that was replaced to finish its requests",
-        STRICT,
-        |d, v| put(&mut d.graceful, Timeout::parse(v)),
-    ),
-    works(
         "switch-interval",
         "a number of seconds with decimals, from 0.000001 to 3600",
         "Python's",
@@ -290,35 +281,6 @@ pub const TABLE: &[OptionRow] = &[
         |d, v| put(&mut d.virtual_memory_limit, value::limit(v)),
     ),
     not_yet("chroot", "an absolute path", "none", "root directory of the workers"),
-    works(
-        "maximum-requests",
-        "a whole number, 0 for no limit",
-        "0",
-        "requests after which a worker is replaced; its successor is ready before it leaves",
-        "mod_wsgi ends the worker first; with threads=1 and 1 here, wsgi.run_once is true and the worker serves one request",
-        |d, v| {
-            let count = value::number(v, 0, u64::MAX)?;
-            d.timers.maximum_requests = (count > 0).then_some(count);
-            Ok(())
-        },
-    ),
-    not_yet("startup-timeout", SECONDS, "0", "time to load the application before the worker is replaced"),
-    not_yet("deadlock-timeout", SECONDS, "300", "time without the GIL before the worker is replaced"),
-    not_yet("inactivity-timeout", SECONDS, "0", "time without requests before the worker is replaced"),
-    not_yet(
-        "request-timeout",
-        SECONDS,
-        "0",
-        "longest average time of requests before the worker is replaced",
-    ),
-    not_yet(
-        "interrupt-timeout",
-        SECONDS,
-        "0",
-        "time from an exception in a late request to the worker's end",
-    ),
-    not_yet("eviction-timeout", SECONDS, "0", "time to finish requests after SIGUSR1"),
-    not_yet("restart-interval", SECONDS, "0", "time after which a worker is replaced"),
     works(
         "send-buffer-size",
         "a whole number of bytes, at least 512, or 0 for the system's",
@@ -370,7 +332,6 @@ pub const TABLE: &[OptionRow] = &[
     ),
     not_yet("script-user", "a user", "none", "required owner of the script and its directory"),
     not_yet("script-group", "a group", "none", "required group of the script and its directory"),
-    not_yet("cpu-time-limit", SECONDS, "0", "processor time after which a worker is replaced"),
     not_yet("server-metrics", "On or Off", "Off", "lets mod_wsgi.server_metrics() see the web server"),
     removed("python-hash-seed", "seed of Python's hashes", "write env=PYTHONHASHSEED=NUMBER"),
     removed("home-directory", "working directory", "write home=DIRECTORY"),

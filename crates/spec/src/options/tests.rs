@@ -1,10 +1,12 @@
 //! The option table, the parser and the resolution, proved without a user database or files.
 
 use std::path::Path;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::Timers;
 use crate::interpreter::PythonDirectives;
 
 struct Machine;
@@ -164,9 +166,9 @@ fn python_is_chosen_in_the_documented_order() {
 
 #[test]
 fn every_row_is_complete_and_behaves_as_its_state_says() {
-    for row in TABLE {
+    for row in rows() {
         assert!(!row.meaning.is_empty() && !row.syntax.is_empty() && !row.default.is_empty(), "{}", row.name);
-        assert_eq!(TABLE.iter().filter(|other| other.name == row.name).count(), 1, "{}", row.name);
+        assert_eq!(rows().filter(|other| other.name == row.name).count(), 1, "{}", row.name);
         let error = Draft::parse(&format!("a {}=\x01", row.name)).unwrap_err().to_string();
         assert!(error.contains(row.name), "{error}");
         match row.state {
@@ -206,6 +208,15 @@ fn numbers_are_strict() {
     }
     assert_eq!(resolve("a umask=0027").unwrap().umask, Some(0o27));
     assert_eq!(resolve("a cpu-priority=-5").unwrap().cpu_priority, Some(-5));
+    let timers = resolve("a").unwrap().timers;
+    assert_eq!(timers, Timers { deadlock: Some(Duration::from_secs(300)), ..Timers::default() });
+    let line =
+        "a deadlock-timeout=0 request-timeout=2 inactivity-timeout=0 maximum-requests=9 cpu-time-limit=3";
+    let timers = resolve(line).unwrap().timers;
+    let second = |count| Some(Duration::from_secs(count));
+    let wanted =
+        Timers { request: second(2), cpu: second(3), maximum_requests: Some(9), ..Timers::default() };
+    assert_eq!(timers, wanted);
     assert_eq!(resolve("a queue-timeout=3").unwrap().timeouts.queue.unwrap().as_secs(), 3);
 }
 

@@ -96,7 +96,7 @@ impl Step {
             Self::Priority => ("setting its priority (setpriority) failed", "Check cpu-priority."),
             Self::Limits => (
                 "setting its resource limits (setrlimit) failed",
-                "Check memory-limit and virtual-memory-limit.",
+                "Check memory-limit, virtual-memory-limit and cpu-time-limit.",
             ),
             Self::BoundingSet => ("emptying its capability bounding set (prctl) failed", IDENTITY),
             Self::NoNewPrivileges => ("setting no_new_privs (prctl) failed", ""),

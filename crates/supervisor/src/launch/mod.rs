@@ -177,6 +177,11 @@ fn limits(group: &ProcessGroup, inherited: &Inherited) -> Vec<(Resource, Rlimit)
     if let Some(bytes) = group.memory_limit.or(group.virtual_memory_limit) {
         limits.push((Resource::Data, both(bytes)));
     }
+    if let Some(soft) = group.timers.cpu.map(|time| time.as_secs()) {
+        // SIGXCPU at the first, SIGKILL at the second.
+        let hard = soft.saturating_add(1).saturating_add(group.timeouts.shutdown.as_secs());
+        limits.push((Resource::Cpu, Rlimit { current: Some(soft), maximum: Some(hard) }));
+    }
     limits
 }
 

@@ -103,7 +103,7 @@ impl Server {
         let limits = Limits {
             start: START_LIMIT,
             graceful: group.timeouts.graceful,
-            eviction: group.timeouts.graceful,
+            eviction: group.timers.eviction.unwrap_or(group.timeouts.graceful),
             shutdown: group.timeouts.shutdown,
         };
         if group.new_privileges {
