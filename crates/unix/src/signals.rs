@@ -5,6 +5,7 @@
 //! default.
 
 use std::io::{PipeReader, Result};
+use std::sync::Arc;
 
 use signal_hook::low_level::{emulate_default_handler, register};
 
@@ -15,9 +16,9 @@ use signal_hook::low_level::{emulate_default_handler, register};
 pub fn as_bytes(signals: &[u8]) -> Result<PipeReader> {
     let (reader, writer) = std::io::pipe()?;
     rustix::io::ioctl_fionbio(&writer, true)?;
-    let us = std::process::id();
+    let (us, writer) = (std::process::id(), Arc::new(writer));
     for &number in signals {
-        let writer = writer.try_clone()?;
+        let writer = Arc::clone(&writer);
         let signal = i32::from(number);
         if signal_hook::consts::FORBIDDEN.contains(&signal) {
             return Err(std::io::ErrorKind::InvalidInput.into());
@@ -25,7 +26,7 @@ pub fn as_bytes(signals: &[u8]) -> Result<PipeReader> {
         let handler = move || {
             if std::process::id() == us {
                 // A full pipe means that the byte's like was not read yet.
-                let _ = rustix::io::write(&writer, &[number]);
+                let _ = rustix::io::write(&*writer, &[number]);
             } else {
                 let _ = emulate_default_handler(signal);
             }
