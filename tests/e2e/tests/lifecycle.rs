@@ -19,7 +19,7 @@ def application(environ, start_response):
 
 #[test]
 fn maximum_requests_replaces_workers_and_loses_nothing() {
-    let setup = need!(ours()).one_daemon("threads=4 processes=2 maximum-requests=20");
+    let setup = need!(planned("threads=4 processes=2 maximum-requests=20"));
     let apache = setup.app("counts", COUNTS).start();
     let load = Load::start(apache.address(), "/counts", 4);
     let replaced = || apache.log().lines("WSGI1030").len();
@@ -86,9 +86,14 @@ def application(environ, start_response):
     return [b"%d" % os.getpid()]
 "#;
 
-/// A site with `SLOW` at `/`.
+/// A group with these options; the log shows what is planned, too.
+fn planned(options: &str) -> Result<Setup, String> {
+    Ok(ours()?.one_daemon(options).config("LogLevel wsgi:info"))
+}
+
+/// A site with `SLOW` at `/slow`.
 fn slow(options: &str) -> Result<Setup, String> {
-    Ok(ours()?.one_daemon(options).app("slow", SLOW))
+    Ok(planned(options)?.app("slow", SLOW))
 }
 
 /// Waits for the line about a replacement for this cause.
@@ -182,7 +187,7 @@ fn to_1_a_late_response_that_has_begun_is_broken_off() {
 #[test]
 fn to_1_interrupt_timeout_ends_the_request_and_keeps_the_worker() {
     let options = "threads=2 request-timeout=1 interrupt-timeout=5 deadlock-timeout=0";
-    let apache = need!(slow(options)).config("LogLevel wsgi:info").start();
+    let apache = need!(slow(options)).start();
     let first = apache.get("/slow/").expect_status(200).text();
     let start = Instant::now();
     apache.get("/slow/steps?20").expect_status(504);
@@ -236,7 +241,7 @@ fn to_3_a_script_that_never_loads_ends_its_worker() {
     let code = "import os, time\nwhile not os.path.exists('@SCRATCH@/go'): time.sleep(0.01)\n\
                 def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'loaded']\n";
     let options = "threads=2 startup-timeout=1 shutdown-timeout=1 deadlock-timeout=0";
-    let apache = need!(ours()).one_daemon(options).app("hangs", code).start();
+    let apache = need!(planned(options)).app("hangs", code).start();
     let request = apache.request("GET", "/hangs");
     let request = std::thread::spawn(move || request.send());
     apache.log().wait("WSGI1272");
