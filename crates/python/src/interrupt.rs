@@ -11,7 +11,7 @@ use crate::object::Object;
 /// What `threading.get_ident()` says on this thread. Needs no GIL.
 pub fn thread_ident() -> u64 {
     // SAFETY: asks the C library who this thread is.
-    u64::from(unsafe { ffi::PyThread_get_thread_ident() })
+    unsafe { ffi::PyThread_get_thread_ident() }
 }
 
 /// Has the thread raise `class` in this interpreter; false when the thread has no state in it.

@@ -23,8 +23,13 @@ impl Activity {
         Self { wanted, start: Instant::now(), last: AtomicU64::new(0) }
     }
 
-    /// A request that counts begins or ends.
-    pub fn seen(&self) {
+    /// A request that counts begins; it ends with the result.
+    pub fn during(&self) -> During<'_> {
+        self.seen();
+        During(self)
+    }
+
+    fn seen(&self) {
         if self.wanted {
             self.last.store(stamp(self.start, Instant::now()), Ordering::Relaxed);
         }
@@ -33,6 +38,16 @@ impl Activity {
     /// When that last was.
     pub fn last(&self) -> Option<Instant> {
         instant(self.start, self.last.load(Ordering::Relaxed))
+    }
+}
+
+/// A request that counts as activity.
+#[derive(Debug)]
+pub struct During<'a>(&'a Activity);
+
+impl Drop for During<'_> {
+    fn drop(&mut self) {
+        self.0.seen();
     }
 }
 

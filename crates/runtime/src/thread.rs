@@ -202,11 +202,8 @@ impl RequestThread<'_> {
         let body_length = upload.length();
         let buffers = std::mem::take(&mut self.buffers);
         let mut reply = Reply::new(link, taken.order, upload, self.shared.silence, buffers);
-        let counts = !request.flags.ignore_activity;
         let _running = self.shared.pool.begin();
-        if counts {
-            self.shared.activity.seen();
-        }
+        let counts = (!request.flags.ignore_activity).then(|| self.shared.activity.during());
         let mut pairs = request.environ();
         let mut environ = std::iter::from_fn(|| pairs.next());
         let request = gateway::Request {
@@ -222,30 +219,32 @@ impl RequestThread<'_> {
             queue_start: seconds(request.queue_start),
             daemon_start: now(),
         };
-        let script = request.script;
-        let served = catch_unwind(AssertUnwindSafe(|| self.worker.serve(request, &mut reply)));
-        match served {
-            Ok(Served::Answered) => {}
-            Ok(Served::OutOfDate) => {
-                // No connection is taken any more when the child hears of it: its next one is the successor's.
-                self.shared.pool.close();
-                self.shared.wishes.leave(Cause::ScriptReload);
-                reply.refuse(RefusalReason::Reload, "the script has changed since this process loaded it");
-            }
-            // The panic hook has written where it happened.
-            Err(_) => {
-                let facts = "An internal error of the WSGI worker ended this request.";
-                let shown = String::from_utf8_lossy(script);
-                reply.log(Level::Critical, &shown, &codes::REQUEST_PANIC.line(facts));
-            }
-        }
+        hand_over(&mut self.worker, self.shared, request, &mut reply);
+        drop(counts);
         let (link, buffers) = reply.finish();
         self.buffers = buffers;
-        if counts {
-            self.shared.activity.seen();
-        }
         self.shared.requests.served(&self.shared.wishes);
         link
+    }
+}
+
+/// Has the gateway serve it.
+fn hand_over(worker: &mut WorkerThread, shared: &Shared, request: gateway::Request<'_>, reply: &mut Reply) {
+    let script = request.script;
+    match catch_unwind(AssertUnwindSafe(|| worker.serve(request, reply))) {
+        Ok(Served::Answered) => {}
+        Ok(Served::OutOfDate) => {
+            // No connection is taken any more when the child hears of it: its next one is the successor's.
+            shared.pool.close();
+            shared.wishes.leave(Cause::ScriptReload);
+            reply.refuse(RefusalReason::Reload, "the script has changed since this process loaded it");
+        }
+        // The panic hook has written where it happened.
+        Err(_) => {
+            let facts = "An internal error of the WSGI worker ended this request.";
+            let shown = String::from_utf8_lossy(script);
+            reply.log(Level::Critical, &shown, &codes::REQUEST_PANIC.line(facts));
+        }
     }
 }
 

@@ -254,7 +254,7 @@ fn to_3_a_script_that_never_loads_ends_its_worker() {
 }
 
 #[test]
-fn rl_1_cpu_time_limit_replaces_a_worker_and_keeps_its_requests() {
+fn cpu_time_limit_replaces_a_worker_and_keeps_its_requests() {
     let apache = need!(slow("threads=2 cpu-time-limit=1 shutdown-timeout=4")).start();
     let first = apache.get("/slow/").expect_status(200).text();
     let limits = std::fs::read_to_string(format!("/proc/{first}/limits")).unwrap();
