@@ -72,7 +72,7 @@ fn structures() -> Vec<Fact> {
             flags }
         whole command_rec { name, func, cmd_data, req_override, args_how, errmsg }
         part cmd_parms { info, pool, temp_pool, server, path, cmd, directive }
-        part ap_directive_t { directive, args, next, first_child, filename, line_num }
+        part ap_directive_t { directive, args, next, first_child, parent, filename, line_num }
         part process_rec { pool, pconf }
         part server_rec { process, next, error_fname, error_log, log, module_config, defn_name, defn_line_number,
             is_virtual, port, server_admin, server_hostname, timeout, keep_alive_timeout }

@@ -26,7 +26,6 @@ mod server;
 mod signal;
 mod table;
 mod text;
-mod tree;
 
 pub use brigade::{Brigade, PassError, Tail};
 pub use config::Config;
@@ -53,4 +52,3 @@ pub use server::{Server, Servers};
 pub use signal::{notice_children_at_once, stop_noticing_children};
 pub use table::{Entries, Table};
 pub use text::Key;
-pub use tree::{Directives, Written};

@@ -69,15 +69,15 @@ impl<'a> Server<'a> {
         self.rec().port
     }
 
+    /// File and line of its `<VirtualHost>`.
+    pub fn defined_at(&self) -> (&'a [u8], u32) {
+        // SAFETY: text of the configuration.
+        (unsafe { text::bytes(self.rec().defn_name) }.unwrap_or_default(), self.rec().defn_line_number)
+    }
+
     /// `Timeout`.
     pub fn timeout(&self) -> Duration {
         Duration::from_micros(self.rec().timeout.try_into().unwrap_or(0))
-    }
-
-    /// File and line of the `<VirtualHost>` that made this server; `None` for the main one.
-    pub fn place(&self) -> Option<(&'a [u8], u32)> {
-        // SAFETY: text of the configuration.
-        unsafe { text::bytes(self.rec().defn_name) }.map(|file| (file, self.rec().defn_line_number))
     }
 
     /// Whether this is a virtual host.

@@ -3,8 +3,10 @@
 
 mod call;
 mod scope;
+mod tree;
 
-pub use scope::{Line, Scope};
+pub use scope::Scope;
+pub use tree::Line;
 
 use crate::module::{Commands, Module};
 use httpd_sys as sys;

@@ -1,5 +1,6 @@
 //! What a directive's function sees: the place the directive stands in, and the configuration values it may change there.
 
+use super::tree::{self, Line};
 use crate::config;
 use crate::module::Module;
 use crate::pool::Pool;
@@ -16,19 +17,6 @@ pub struct Scope<'s, M: Module> {
     dir: *mut c_void,
     life: PhantomData<&'s mut sys::cmd_parms>,
     of: PhantomData<M>,
-}
-
-/// A line inside a section, as it stands in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line<'s> {
-    /// The directive's name, as spelled in the file.
-    pub name: &'s [u8],
-    /// The rest of the line.
-    pub arguments: &'s [u8],
-    /// The file.
-    pub file: &'s [u8],
-    /// Its number in the file.
-    pub number: u32,
 }
 
 impl<'s, M: Module> Scope<'s, M> {
@@ -68,22 +56,23 @@ impl<'s, M: Module> Scope<'s, M> {
 
     /// The directives inside the section that this directive opens, in their order, not read by anybody yet.
     pub fn children(&self) -> Vec<Line<'s>> {
-        let mut lines = Vec::new();
-        // SAFETY: httpd's tree of directives and its texts live as long as the configuration; `directive` is set for the
-        // call.
+        // SAFETY: httpd sets `directive` for the call; its tree lives as long as the configuration.
         unsafe {
-            let mut child = (*self.parms).directive.as_ref().and_then(|section| section.first_child.as_ref());
-            while let Some(directive) = child {
-                lines.push(Line {
-                    name: text::bytes(directive.directive).unwrap_or_default(),
-                    arguments: text::bytes(directive.args).unwrap_or_default(),
-                    file: text::bytes(directive.filename).unwrap_or_default(),
-                    number: u32::try_from(directive.line_num).unwrap_or(0),
-                });
-                child = directive.next.as_ref();
+            match (*self.parms).directive.as_ref() {
+                Some(section) => tree::lines(section.first_child),
+                None => Vec::new(),
             }
         }
-        lines
+    }
+
+    /// The innermost section that the directive stands in, as it stands in the file: `<Directory` and `/srv>`. `None` at
+    /// the main server's level and in `.htaccess` outside of sections.
+    pub fn enclosing(&self) -> Option<(&'s [u8], &'s [u8])> {
+        // SAFETY: as in `children`.
+        unsafe {
+            let section = (*self.parms).directive.as_ref()?.parent.as_ref()?;
+            Some((text::bytes(section.directive)?, text::bytes(section.args).unwrap_or_default()))
+        }
     }
 
     /// The pool that lives as long as what is being configured.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use httpd::Parent;
+use httpd::{Line, Parent, Server};
 use spec::options::Code;
 use spec::{Allowed, Preload, Root};
 
@@ -11,6 +11,31 @@ use crate::config::Import;
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
 use crate::routing::leads::{self, Names, ServerLeads, either};
+use crate::routing::places::{self, Said};
+
+/// Where requests of each server can lead: through its aliases and handlers, and to files that root's configuration lets be
+/// scripts.
+pub(super) fn leads(parent: &Parent<'_>) -> Vec<ServerLeads> {
+    let tree = parent.configuration();
+    let absolute = |path: &[u8]| httpd::server_root_relative(parent.pconf(), path);
+    let main = Said::of(&tree, &absolute);
+    let of_server = |server: Server<'_>| {
+        let places = if server.is_virtual() {
+            let is_its = |line: &&Line<'_>| {
+                line.name.eq_ignore_ascii_case(b"<VirtualHost")
+                    && (line.file, line.number) == server.defined_at()
+            };
+            let own = tree.iter().find(is_its).map(|host| Said::of(&host.inside, &absolute));
+            own.unwrap_or_default().places(Some(&main))
+        } else {
+            main.places(None)
+        };
+        let mut leads = server.config::<Wsgi>().leads();
+        leads.leads.extend(places.iter().map(|place| places::lead(place)));
+        leads
+    };
+    parent.servers().map(of_server).collect()
+}
 
 /// Every `WSGIImportScript`, with the `ServerName` of the virtual host that it stands in (empty: the main server).
 #[derive(Debug, Default)]

@@ -6,7 +6,6 @@
 
 mod accounts;
 mod code;
-mod folders;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -73,9 +72,8 @@ pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
 #[must_use]
 pub fn resolve(parent: &Parent<'_>) -> Resolution {
     let main = parent.server().config::<Wsgi>();
-    let leads: Vec<ServerLeads> = parent.servers().map(|server| server.config::<Wsgi>().leads()).collect();
+    let leads = code::leads(parent);
     let imports = code::Imports::of(parent);
-    let with_folders = folders::added(parent, &leads);
     let mut resolution = Resolution::default();
     let mut ignored = Vec::new();
     for server in parent.servers() {
@@ -89,7 +87,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
             if !facts.root && declared.draft.names_account() {
                 ignored.push(declared.draft.name.clone());
             }
-            resolution.add(declared, &facts, &with_folders, &imports);
+            resolution.add(declared, &facts, &leads, &imports);
         }
         resolution.remarks.append(&mut config.remarks());
     }

@@ -2,7 +2,7 @@
 
 use httpd::{Pool, Regex};
 
-use crate::routing::leads::Lead;
+use crate::routing::leads::{Lead, Reach};
 use crate::routing::{Settings, alias};
 
 /// How an alias recognises a URL path.
@@ -55,7 +55,7 @@ impl Alias {
         Lead {
             directive: format!("{name} {}", self.written.escape_ascii()),
             location: self.written.clone(),
-            pattern,
+            reach: if pattern { Reach::Pattern } else { Reach::Prefix },
             target: self.target.clone(),
             several,
             group: self.settings.process_group.clone(),

@@ -8,7 +8,7 @@ use httpd::Request;
 use crate::hooks::Wsgi;
 use crate::routing::Settings;
 use crate::routing::expand::{Callable, Template};
-use crate::routing::leads::Lead;
+use crate::routing::leads::{Lead, Reach};
 
 /// A script that handles requests for other files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl HandlerScript {
         Lead {
             directive: format!("WSGIHandlerScript {}", name.escape_ascii()),
             location: name.to_vec(),
-            pattern: true,
+            reach: Reach::Handler,
             target: self.path.clone(),
             several: false,
             group: self.settings.process_group.clone(),

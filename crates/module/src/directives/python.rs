@@ -224,6 +224,7 @@ mod tests {
             arguments: arguments.as_bytes(),
             file: b"a.conf",
             number: 7,
+            inside: Vec::new(),
         };
         let said = contents(&[
             line("wsgiRestrictStdin", "on"),

@@ -5,13 +5,13 @@ use httpd::{Outcome, Scope};
 use super::shown;
 use crate::hooks::Wsgi;
 use crate::routing::expand::{Callable, Template};
-use crate::routing::leads::Section;
+use crate::routing::leads::{Kind, Section};
 use crate::routing::{HeadAsGet, Settings};
 
 pub(super) fn process_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
     let group = template(scope.name(), word)?;
-    if let Some(path) = scope.section() {
-        let section = Section { path: path.to_vec(), group: Some(group.clone()), application_group: None };
+    if let Some(section) = section(scope) {
+        let section = Section { group: Some(group.clone()), ..section };
         scope.server().config::<Wsgi>().add_section(section);
     }
     put(scope, |settings| settings.process_group = Some(group))
@@ -19,11 +19,24 @@ pub(super) fn process_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome
 
 pub(super) fn application_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {
     let group = template(scope.name(), word)?;
-    if let Some(path) = scope.section() {
-        let section = Section { path: path.to_vec(), group: None, application_group: Some(group.clone()) };
+    if let Some(section) = section(scope) {
+        let section = Section { application_group: Some(group.clone()), ..section };
         scope.server().config::<Wsgi>().add_section(section);
     }
     put(scope, |settings| settings.application_group = Some(group))
+}
+
+/// The section that a directive stands in.
+fn section(scope: &Scope<'_, Wsgi>) -> Option<Section> {
+    let path = scope.section()?.to_vec();
+    let (name, arguments) = scope.enclosing().unwrap_or_default();
+    let expression = arguments.trim_ascii_start().starts_with(b"~");
+    let kind = match name.to_ascii_lowercase().as_slice() {
+        b"<directory" if !expression => Kind::Directory,
+        b"<location" if !expression => Kind::Location,
+        _ => Kind::Other,
+    };
+    Some(Section { kind, path, group: None, application_group: None })
 }
 
 pub(super) fn callable_object(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {

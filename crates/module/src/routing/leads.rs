@@ -14,8 +14,8 @@ pub struct Lead {
     pub directive: String,
     /// As written: the URL path, or the regular expression; for a handler script its name.
     pub location: Vec<u8>,
-    /// Whether `location` says nothing about the sections that apply: a regular expression, or a handler, which any URL may have.
-    pub pattern: bool,
+    /// What requests it is for.
+    pub reach: Reach,
     /// File or directory.
     pub target: Vec<u8>,
     /// Whether the target is a directory or depends on the request: more than one script.
@@ -28,10 +28,36 @@ pub struct Lead {
     pub callable: Option<Callable>,
 }
 
+/// The requests that a script can be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// URL paths that begin with the location.
+    Prefix,
+    /// URL paths that the location, a regular expression, matches.
+    Pattern,
+    /// Any file that has the handler: where the script lies says nothing about the sections that apply.
+    Handler,
+    /// The files below the target, which are scripts themselves, whatever their URLs are.
+    Files,
+}
+
+/// What the argument of a section is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A URL path.
+    Location,
+    /// A file's name, a regular expression, a condition.
+    Other,
+}
+
 /// A `WSGIProcessGroup` or `WSGIApplicationGroup` in a section: it may apply to some aliases of its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// The section's argument: a directory, a URL path, a file name or a regular expression.
+    /// What its argument is.
+    pub kind: Kind,
+    /// The section's argument.
     pub path: Vec<u8>,
     /// The process group, where the directive names one.
     pub group: Option<Template>,
@@ -72,12 +98,21 @@ pub struct Destination {
 
 impl ServerLeads {
     /// The groups that a request of `lead` may be sent to. A name that depends on the request stays a template.
+    ///
+    /// Of the directories that surround all files of the lead, the innermost decides, and what it says stands above the server
+    /// level (httpd merges directories from the outside to the inside, then files, then locations).
     fn groups<'a>(&'a self, lead: &'a Lead) -> Vec<&'a Template> {
         if let Some(group) = &lead.group {
             return vec![group];
         }
-        let sections = self.sections_of(lead).filter_map(|section| section.group.as_ref());
-        self.group.iter().chain(sections).collect()
+        let sections: Vec<&Section> =
+            self.sections_of(lead).filter(|section| section.group.is_some()).collect();
+        let depths = sections.iter().filter_map(|section| section.surrounds(lead));
+        let innermost = depths.max();
+        let counts =
+            |section: &&&Section| section.surrounds(lead).is_none_or(|depth| Some(depth) == innermost);
+        let inside = sections.iter().filter(counts).filter_map(|section| section.group.as_ref());
+        self.group.iter().filter(|_| innermost.is_none()).chain(inside).collect()
     }
 
     fn sections_of<'a>(&'a self, lead: &'a Lead) -> impl Iterator<Item = &'a Section> {
@@ -127,23 +162,44 @@ pub fn either(a: Allowed, b: Allowed) -> Allowed {
 impl Section {
     /// Whether a request of the alias may be inside the section. Unsure means yes.
     fn may_cover(&self, lead: &Lead) -> bool {
-        let plain =
-            self.path.starts_with(b"/") && !self.path.iter().any(|byte| b"*?[](){}^$|\\+".contains(byte));
-        !plain
-            || lead.pattern
-            || lead.target.contains(&b'$')
-            || related(&self.path, &lead.location)
-            || related(&self.path, &lead.target)
+        match (self.kind, lead.reach) {
+            _ if !self.is_plain() => true,
+            (Kind::Directory, Reach::Handler) => true,
+            (Kind::Directory, _) => lead.target.contains(&b'$') || related(&self.path, &lead.target),
+            (Kind::Location, Reach::Prefix) => related(&self.path, &lead.location),
+            (Kind::Location | Kind::Other, _) => true,
+        }
+    }
+
+    /// Whether the argument stands for itself: no wildcards, no expression.
+    fn is_plain(&self) -> bool {
+        self.path.starts_with(b"/") && !self.path.iter().any(|byte| b"*?[](){}^$|\\+".contains(byte))
+    }
+
+    /// For a directory that all files of the lead are below: how deep it is.
+    fn surrounds(&self, lead: &Lead) -> Option<usize> {
+        let fixed = lead.reach != Reach::Handler && !lead.target.contains(&b'$');
+        let inside =
+            self.kind == Kind::Directory && self.is_plain() && fixed && is_below(&lead.target, &self.path);
+        inside.then(|| parts(&self.path).count())
     }
 }
 
 /// Whether one path is the other or lies below it.
 #[must_use]
 pub fn related(a: &[u8], b: &[u8]) -> bool {
-    let parts = |path: &[u8]| -> Vec<Vec<u8>> {
-        path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
-    };
-    parts(a).iter().zip(&parts(b)).all(|(x, y)| x == y)
+    parts(a).zip(parts(b)).all(|(x, y)| x == y)
+}
+
+/// Whether a path is a directory or lies below it.
+#[must_use]
+pub fn is_below(path: &[u8], directory: &[u8]) -> bool {
+    related(path, directory) && parts(path).count() >= parts(directory).count()
+}
+
+/// The names in a path.
+pub fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty())
 }
 
 /// What can reach the group of this name. An alias whose group depends on the request reaches every group: which one it is, the

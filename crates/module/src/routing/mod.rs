@@ -3,9 +3,9 @@
 
 pub mod alias;
 pub mod expand;
-pub mod handled;
 pub mod leads;
 pub mod path;
+pub mod places;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use spec::Allowed;
 
 use super::alias::{file, matched};
 use super::expand::{Callable, Facts, Template};
-use super::leads::{Lead, Names, Section, ServerLeads, destination, used_names, without_group};
+use super::leads::{Kind, Lead, Names, Reach, Section, ServerLeads, destination, used_names, without_group};
 use super::path::{collapse, path_info_start, script_name};
 use super::*;
 
@@ -112,7 +112,7 @@ fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
     Lead {
         directive: location.to_owned(),
         location: location.into(),
-        pattern: false,
+        reach: Reach::Prefix,
         target: target.into(),
         several: target.ends_with('/') || target.contains('$'),
         group: group.map(template),
@@ -121,8 +121,18 @@ fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
     }
 }
 
+/// In these tests, files are below `/srv`.
+fn kind(path: &str) -> Kind {
+    match path {
+        _ if path.starts_with("/srv") => Kind::Directory,
+        _ if path.starts_with('/') => Kind::Location,
+        _ => Kind::Other,
+    }
+}
+
 fn server(group: Option<&str>, leads: Vec<Lead>, sections: &[(&str, &str)]) -> ServerLeads {
     let section = |(path, group): &(&str, &str)| Section {
+        kind: kind(path),
         path: (*path).into(),
         group: Some(template(group)),
         application_group: None,
@@ -154,6 +164,23 @@ fn sk_10_a_group_may_load_only_what_leads_to_it() {
     assert!(destination(&both, b"b").sole);
     let open = [server(Some("%{ENV:X}"), vec![lead("/", "/srv/$1/w.wsgi", None)], &[])];
     assert_eq!(roots(&open, b"a"), [b"/srv"]);
+}
+
+#[test]
+fn sk_10_files_belong_to_the_group_of_their_innermost_directory() {
+    let files = [places::lead(b"/srv/a"), places::lead(b"/srv/b"), places::lead(b"/srv/c/d")];
+    let sections = [("/srv/a/", "a"), ("/srv/b", "b"), ("/srv/", "all"), ("/srv/b/deeper", "deeper")];
+    let servers = [server(Some("usual"), files.to_vec(), &sections)];
+    assert_eq!(roots(&servers, b"a"), [b"/srv/a"]);
+    assert_eq!(roots(&servers, b"b"), [b"/srv/b"]);
+    assert_eq!(roots(&servers, b"all"), [b"/srv/c/d"]);
+    assert_eq!(roots(&servers, b"deeper"), [b"/srv/b"], "a part of these files");
+    assert!(roots(&servers, b"usual").is_empty(), "a directory says otherwise for all files");
+    assert!(!destination(&servers, b"a").sole);
+    // A handler's own path says nothing about the files that it handles.
+    let handler = Lead { reach: Reach::Handler, ..lead("", "/srv/a/h.py", None) };
+    let servers = [server(Some("usual"), vec![handler], &sections)];
+    assert_eq!((roots(&servers, b"b").len(), roots(&servers, b"usual").len()), (1, 1));
 }
 
 fn roots(servers: &[ServerLeads], group: &[u8]) -> Vec<Vec<u8>> {
@@ -194,6 +221,7 @@ fn sk_10_names_that_the_configuration_fixes_are_the_only_ones() {
 #[test]
 fn sk_10_every_place_that_can_name_an_application_group_counts() {
     let section = |path: &str, name: &str| Section {
+        kind: kind(path),
         path: path.into(),
         group: None,
         application_group: Some(template(name)),
