@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use python::{Attached, Error, Loan, Mutex, Stored};
 
 use crate::codes::Code;
-use crate::exchange::{Exchange, Level, WriteError};
+use crate::events::Meter;
+use crate::exchange::{BodyError, Exchange, Level, WriteError};
 use crate::hint;
 use crate::response::Response;
 use crate::script::Script;
@@ -35,6 +37,11 @@ pub(crate) struct Active {
     /// `mod_wsgi.request_data()`; taken out while attached, before the request ends.
     pub(crate) data: Mutex<Option<Arc<Stored>>>,
     over: AtomicBool,
+    /// What all events of the request have; `None` while no subscriber is told about it. As `data`.
+    events: Mutex<Option<Arc<Stored>>>,
+    /// Counts only while subscribers are told.
+    pub(crate) meter: Mutex<Meter>,
+    metered: AtomicBool,
 }
 
 impl Active {
@@ -45,6 +52,50 @@ impl Active {
             script,
             data: Mutex::new(None),
             over: AtomicBool::new(false),
+            events: Mutex::new(None),
+            meter: Mutex::default(),
+            metered: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on subscribers are told about the request.
+    pub(crate) fn watch(&self, base: Stored) {
+        *self.events.lock() = Some(Arc::new(base));
+        self.metered.store(true, Ordering::Release);
+    }
+
+    /// What all events of the request have, when subscribers are told about it.
+    pub(crate) fn watched(&self) -> Option<Arc<Stored>> {
+        if self.metered.load(Ordering::Acquire) { self.events.lock().clone() } else { None }
+    }
+
+    /// Tells subscribers nothing more. Attached.
+    pub(crate) fn unwatch(&self) {
+        if self.metered.swap(false, Ordering::AcqRel) {
+            let base = self.events.lock().take();
+            drop(base);
+        }
+    }
+
+    fn metered<R>(&self, work: impl FnOnce() -> R, count: impl FnOnce(&mut Meter, &R, Duration)) -> R {
+        if !self.metered.load(Ordering::Relaxed) {
+            return work();
+        }
+        let begun = Instant::now();
+        let result = work();
+        count(&mut self.meter.lock(), &result, begun.elapsed());
+        result
+    }
+
+    /// Reads from the body; `None` when the request is over. Not attached.
+    pub(crate) fn read_body(&self, into: &mut [u8]) -> Option<Result<usize, BodyError>> {
+        let read = || self.exchange.with(|exchange| exchange.read_body(into));
+        self.metered(read, |meter, read, time| {
+            meter.input_reads += 1;
+            meter.input_time += time;
+            if let Some(Ok(count)) = read {
+                meter.input_length += *count as u64;
+            }
         })
     }
 
@@ -100,9 +151,15 @@ impl Active {
         &self,
         work: impl FnOnce(&mut dyn Exchange) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
-        let sent = self.exchange.with(|exchange| {
-            self.response.lock().send_head(exchange);
-            work(exchange)
+        let send = || {
+            self.exchange.with(|exchange| {
+                self.response.lock().send_head(exchange);
+                work(exchange)
+            })
+        };
+        let sent = self.metered(send, |meter, _, time| {
+            meter.output_writes += 1;
+            meter.output_time += time;
         });
         let outcome = sent.unwrap_or_else(|| Err(WriteError::Failed("the request is over".to_owned())));
         if let Err(error) = &outcome {

@@ -214,6 +214,7 @@ fn close<'py>(py: Attached<'py>, python: &InPython, active: &Active, iterable: &
             if let Err(error) = close.call([]) {
                 let facts = "close() of the response iterable raised an exception:";
                 active.report(py, Level::Error, codes::APPLICATION_RAISED, facts, Some(&error));
+                python.events.request_exception(py, active, &error);
             }
         }
         Err(error) if error.is(Kind::AttributeError) => {}
@@ -225,7 +226,12 @@ fn close<'py>(py: Attached<'py>, python: &InPython, active: &Active, iterable: &
 }
 
 /// What an exception of the application means for the response.
-fn failure<'py>(py: Attached<'py>, python: &InPython, active: &Active, error: &Error<'py>) -> Ending {
+pub(crate) fn failure<'py>(
+    py: Attached<'py>,
+    python: &InPython,
+    active: &Active,
+    error: &Error<'py>,
+) -> Ending {
     let sent = active.response.lock().sent;
     if error.exception().is_instance(&python.request_timeout.get(py)) {
         active.log_lines(py, Level::Info, "The request was interrupted by request-timeout.");
@@ -242,6 +248,7 @@ fn failure<'py>(py: Attached<'py>, python: &InPython, active: &Active, error: &E
         (codes::APPLICATION_RAISED, RAISED)
     };
     active.report(py, Level::Error, code, facts, Some(error));
+    python.events.request_exception(py, active, error);
     if sent { Ending::Broken("exception in the application") } else { Ending::Failed(500) }
 }
 

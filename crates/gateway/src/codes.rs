@@ -79,6 +79,8 @@ pub(crate) const TOO_MANY_GROUPS: Code = Code::new(
 pub(crate) const INTERRUPTED: Code =
     Code::new("WSGI1270", "With `LogLevel wsgi:info` the lines after it say where its thread is.");
 
+/// A subscriber of events failed.
+pub(crate) const EVENT_CALLBACK: Code = Code::new("WSGI0112", "");
 /// Python cannot make an interpreter with a GIL of its own.
 pub(crate) const NO_OWN_GIL: Code = Code::new(
     "WSGI0198",

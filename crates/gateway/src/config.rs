@@ -106,6 +106,8 @@ pub struct Request<'a> {
     pub body_length: Option<u64>,
     /// `wsgi.input` has `seek` and `tell`, provided that `body_length` is known.
     pub seekable_input: bool,
+    /// Process of the server in front: `server_pid` of events.
+    pub server_pid: u32,
     /// When Apache got the request (`mod_wsgi.request_start`), seconds since the epoch.
     pub request_start: f64,
     /// When it began to wait for a worker (`mod_wsgi.queue_start`).

@@ -9,6 +9,7 @@ use python::{Attached, Interpreter, Mutex, NativeThread, OwnGil};
 
 use crate::codes;
 use crate::config::Config;
+use crate::events::Fact;
 use crate::exchange::Level;
 use crate::group::Group;
 use crate::latch::{Claim, Latch};
@@ -97,7 +98,10 @@ impl Gateway {
     /// thread, attached to the main interpreter, when every [`WorkerThread`] was dropped. Nothing can be served
     /// afterwards. When the process may not finalise Python, what belongs to the end of the main interpreter was done here, too,
     /// unless the configuration leaves all interpreters as they are.
-    pub fn stop(&self, py: Attached<'_>) -> Stopped {
+    ///
+    /// Before all that, subscribers hear of it with `reason` (`shutdown_reason` of `process_stopping`).
+    pub fn stop(&self, py: Attached<'_>, reason: &str) -> Stopped {
+        py.detach(|| self.publish("process_stopping", &[("shutdown_reason", Fact::Text(reason))]));
         let slots = std::mem::take(&mut *self.slots.lock());
         if !self.config.destroy_interpreters {
             return Stopped::NotEnded;
@@ -121,11 +125,11 @@ impl Gateway {
                 drop(group);
                 sure
             });
-            if leave && stopped == Stopped::Clean {
-                stopped = Stopped::NotEnded;
-            } else if !ended {
-                stopped = Stopped::ThreadsLeft;
-            }
+            stopped = match stopped {
+                Stopped::Clean if leave => Stopped::NotEnded,
+                _ if !leave && !ended => Stopped::ThreadsLeft,
+                as_before => as_before,
+            };
         }
         if let Some(main) = main {
             main.finish(py, stopped != Stopped::Clean);
@@ -133,13 +137,34 @@ impl Gateway {
         stopped
     }
 
+    /// Tells subscribers of all interpreters that the process got a signal. Not attached.
+    pub fn publish_signal(&self, name: &str, number: i32) {
+        self.publish("process_signal", &[("signame", Fact::Text(name)), ("signum", Fact::Number(number))]);
+    }
+
+    fn publish(&self, event: &str, facts: &[(&str, Fact<'_>)]) {
+        let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
+        let groups = slots.iter().filter_map(|slot| slot.group.get());
+        let mut native = NativeThread::new(Arc::clone(&self.main));
+        for group in groups {
+            let interpreter = Arc::clone(&group.interpreter);
+            native.attach(&interpreter, |py| {
+                if let Err(error) = group.python.events.publish_process(py, event, facts) {
+                    let facts = "An event subscriber was interrupted:";
+                    let text = format!("{}\n{}", codes::EVENT_CALLBACK.line(facts), error.format());
+                    log::process(py, Level::Error, &text);
+                }
+                // What a subscriber printed.
+                log::flush_process(py);
+                drop(group);
+            });
+        }
+    }
+
     /// The application group with this name, if it is there already.
     pub(crate) fn ready_group(&self, name: &str) -> Option<Arc<Group>> {
         let slot = self.slots.lock().get(name).cloned()?;
-        match slot.group.claim() {
-            Claim::Ready(group) => Some(group),
-            Claim::Make(_) => None,
-        }
+        slot.group.get()
     }
 
     pub(crate) fn main(&self) -> &Arc<Interpreter> {

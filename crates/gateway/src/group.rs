@@ -7,6 +7,7 @@ use python::{Args, Attached, Class, ClassDef, Error, Interpreter, Kind, Mutex, O
 
 use crate::active;
 use crate::config::{Config, InterpreterSettings, MOD_WSGI_VERSION};
+use crate::events::Events;
 use crate::exchange::Level;
 use crate::finder::Finder;
 use crate::input::{self, Input};
@@ -39,6 +40,7 @@ pub(crate) struct InPython {
     pub(crate) file_wrapper: Stored,
     pub(crate) request_timeout: Stored,
     pub(crate) active_requests: Stored,
+    pub(crate) events: Events,
     pub(crate) input: Class<Input>,
     pub(crate) seekable_input: Class<Input>,
     pub(crate) adapter: Class<Adapter>,
@@ -119,6 +121,7 @@ impl Group {
             file_wrapper: file_wrapper.store(),
             request_timeout: get(b"RequestTimeout")?.store(),
             active_requests: get(b"active_requests")?.store(),
+            events: Events::new(py, &module)?,
             input: INPUT.create(py)?,
             seekable_input: SEEKABLE_INPUT.create(py)?,
             adapter: ADAPTER.create(py)?,

@@ -31,6 +31,14 @@ impl<T> Default for Latch<T> {
 }
 
 impl<T: Clone> Latch<T> {
+    /// The value, when it exists.
+    pub(crate) fn get(&self) -> Option<T> {
+        match &*self.state.lock() {
+            State::Ready(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
     /// The value or the right to make it. Waits while another thread makes it: not with the GIL.
     pub(crate) fn claim(&self) -> Claim<'_, T> {
         let mut state = self.state.lock();
@@ -93,6 +101,6 @@ mod tests {
             assert!(waiting.join().unwrap());
         });
         assert!(matches!(latch.claim(), Claim::Ready(7)));
-        assert_eq!((latch.take(), latch.take()), (Some(7), None));
+        assert_eq!((latch.take(), latch.get()), (Some(7), None));
     }
 }

@@ -7,6 +7,7 @@ mod application;
 mod codes;
 mod config;
 mod environ;
+mod events;
 mod exchange;
 mod finder;
 mod gateway;

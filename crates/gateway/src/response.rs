@@ -49,6 +49,11 @@ impl Response {
         self.written = self.written.saturating_add(length);
     }
 
+    /// Body bytes passed on.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Declared and sent length, when the body is shorter than it has to be.
     pub(crate) fn shortage(&self) -> Option<(u64, u64)> {
         let declared = self.head.content_length()?;

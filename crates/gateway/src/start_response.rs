@@ -8,11 +8,14 @@ use wire::head::{self as limits, MAX_HEADERS, MAX_LEN, MAX_NAME, MAX_REASON, STA
 use crate::active::Active;
 use crate::codes;
 use crate::exchange::{Level, WriteError};
+use crate::group::Group;
 use crate::head::ResponseHead;
 
 /// The object behind `start_response` and `write`.
 pub(crate) struct Adapter {
     pub(crate) active: Arc<Active>,
+    /// Where subscribers are told.
+    pub(crate) group: Arc<Group>,
 }
 
 pub(crate) fn class() -> ClassDef<Adapter> {
@@ -41,6 +44,11 @@ fn start_response<'py>(
     if headers.list_len().is_none() {
         let text = format!("start_response() argument 2 must be list, not {}", headers.type_name());
         return Err(Error::new(py, Kind::TypeError, &text));
+    }
+    if let Some(base) = active.watched() {
+        let none = python::none(py);
+        let facts = [&status, &headers, exc_info.as_ref().unwrap_or(&none)];
+        adapter.group.python.events.response_started(py, &base.get(py), facts)?;
     }
     let (mut head, sent) = {
         let mut response = active.response.lock();

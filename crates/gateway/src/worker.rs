@@ -182,6 +182,7 @@ fn in_python(
     log::flush_thread(py, active);
     active::set_current(None);
     active.finish();
+    active.unwatch();
     // Not in one expression: dropping the dict may run Python code, and no lock is held then.
     let data = active.data.lock().take();
     drop(data);
@@ -201,7 +202,8 @@ fn call<'py>(
     let Some(loaded) = loaded.or_else(|| load(py, active, &group.finder)) else {
         return Ok(Ending::Failed(500));
     };
-    let Some(application) = find_application(py, active, &loaded, &group.finder, request.callable)? else {
+    let Some(mut application) = find_application(py, active, &loaded, &group.finder, request.callable)?
+    else {
         return Ok(Ending::Failed(500));
     };
     let python = &group.python;
@@ -224,7 +226,8 @@ fn call<'py>(
         python.active_requests.get(py).dict_set(id, &data)?;
     }
     *active.data.lock() = Some(Arc::new(data.store()));
-    let adapter = python.adapter.instance(py, Adapter { active: Arc::clone(active) })?;
+    let adapter =
+        python.adapter.instance(py, Adapter { active: Arc::clone(active), group: Arc::clone(&group) })?;
     let start_response = adapter.attr_by(&python.keys.start_response.get(py))?;
     let seekable = request.seekable_input && request.body_length.is_some();
     let class = if seekable { &python.seekable_input } else { &python.input };
@@ -234,7 +237,15 @@ fn call<'py>(
     environ.dict_set(&python.keys.errors.get(py), &errors)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     environ.dict_set(&python.keys.application_start.get(py), &python::float(py, now)?)?;
-    let ending = application::run(py, python, active, &application, [&environ, &start_response], buffer);
+    let told = python.events.request_started(py, active, &mut application, &environ, request);
+    let ending = match &told {
+        Ok(_) => application::run(py, python, active, &application, [&environ, &start_response], buffer),
+        // Only what interrupts a request comes through.
+        Err(error) => application::failure(py, python, active, error),
+    };
+    if let Ok(Some(told)) = &told {
+        python.events.request_finished(py, active, told, request)?;
+    }
     if let Some(id) = &id {
         python.active_requests.get(py).dict_remove(id);
     }

@@ -91,6 +91,16 @@ impl<'py> Error<'py> {
         Self::fetch(py)
     }
 
+    /// An exception instance that Python code has caught; a TypeError about what is none.
+    pub fn from_exception(exception: Object<'py>) -> Self {
+        // SAFETY: live.
+        if unsafe { ffi::PyExceptionInstance_Check(exception.as_ptr()) } == 0 {
+            let text = format!("an exception is wanted, not {}", exception.type_name());
+            return Self::new(exception.py(), Kind::TypeError, &text);
+        }
+        Self { exception }
+    }
+
     /// Takes the exception that is set; a SystemError when none is.
     pub(crate) fn fetch(py: Attached<'py>) -> Self {
         // SAFETY: the three functions hand us new references or null; normalising makes `value` an instance.

@@ -171,7 +171,7 @@ fn serve(
         watcher.into_iter().for_each(Watcher::end);
         Ok::<(), BootError>(())
     })?;
-    match gateway.stop(py) {
+    match gateway.stop(py, shared.wishes.reason().name()) {
         Stopped::Clean => Ok(()),
         Stopped::NotEnded => unix::process::leave(0),
         Stopped::ThreadsLeft => {

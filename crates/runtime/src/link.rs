@@ -50,6 +50,8 @@ pub struct Link {
     socket: OwnedFd,
     /// Whether the epoll set knows it already.
     pub registered: bool,
+    /// The child's process.
+    pub peer_pid: u32,
 }
 
 impl AsFd for Link {
@@ -60,8 +62,8 @@ impl AsFd for Link {
 
 impl Link {
     /// Wraps an accepted socket.
-    pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, registered: false }
+    pub fn new(socket: OwnedFd, peer_pid: u32) -> Self {
+        Self { socket, registered: false, peer_pid }
     }
 
     /// Receives what is there: `Some(0)` at the end of the stream, `None` when nothing has come yet.
@@ -187,7 +189,7 @@ mod tests {
 
     fn pair() -> (Link, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (Link::new(ours.into()), theirs)
+        (Link::new(ours.into(), 0), theirs)
     }
 
     fn request(body: Body<'_>) -> Vec<u8> {

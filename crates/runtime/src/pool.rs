@@ -135,7 +135,7 @@ impl Pool {
             Ok(peer) if peer.uid == self.peer_uid => {
                 // It works with the system's sizes, too.
                 let _ = self.sizes.set(&socket);
-                Some(Link::new(socket))
+                Some(Link::new(socket, peer.pid.cast_unsigned()))
             }
             Ok(peer) => {
                 let facts = format_args!(

@@ -201,6 +201,7 @@ impl RequestThread<'_> {
         };
         let body_length = upload.length();
         let buffers = std::mem::take(&mut self.buffers);
+        let server_pid = link.peer_pid;
         let mut reply = Reply::new(link, taken.order, upload, self.shared.silence, buffers);
         let _running = self.shared.pool.begin();
         let counts = (!request.flags.ignore_activity).then(|| self.shared.activity.during());
@@ -215,6 +216,7 @@ impl RequestThread<'_> {
             https: request.flags.https,
             body_length,
             seekable_input: request.flags.seekable_input,
+            server_pid,
             request_start: seconds(request.request_start),
             queue_start: seconds(request.queue_start),
             daemon_start: now(),

@@ -6,7 +6,7 @@ mod pool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gateway::{Config, Gateway, InterpreterSettings, Preload, ScriptRoot, Stopped};
+use gateway::{Config, Gateway, InterpreterSettings, Preload, ScriptRoot};
 use python::{Args, Attached, Error, Kind, Object, Result};
 
 use crate::memory::Job;
@@ -21,6 +21,7 @@ fn fill<'py>(py: Attached<'py>, module: &Object<'py>) -> Result<'py, ()> {
     module.set_attr("start", &python::function(py, "start", start)?)?;
     module.set_attr("serve", &python::function(py, "serve", serve)?)?;
     module.set_attr("preload", &python::function(py, "preload", preload)?)?;
+    module.set_attr("signal", &python::function(py, "signal", signal)?)?;
     module.set_attr("stop", &python::function(py, "stop", stop)?)?;
     module.set_attr("panics", &python::function(py, "panics", |_, _| panic!("on purpose"))?)
 }
@@ -136,20 +137,30 @@ fn preload<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'p
     let scripts =
         scripts.into_iter().map(|(script, name)| Preload { script, application_group: group(name) });
     let scripts: Vec<Preload> = scripts.collect();
-    let gateway = {
-        let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-        state.as_ref().map(|(gateway, _)| Arc::clone(gateway))
-    };
-    let Some(gateway) = gateway else { return Err(misuse(py, "not started")) };
+    let Some(gateway) = gateway() else { return Err(misuse(py, "not started")) };
     gateway.preload(py, &scripts, 8 << 20, || true);
     Ok(python::none(py))
 }
 
-/// `stop() -> bool`: whether all interpreters ended.
+fn gateway() -> Option<Arc<Gateway>> {
+    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    state.as_ref().map(|(gateway, _)| Arc::clone(gateway))
+}
+
+/// `signal()`: as if the process got SIGHUP.
+fn signal<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
+    args.none("signal")?;
+    let Some(gateway) = gateway() else { return Err(misuse(py, "not started")) };
+    py.detach(|| gateway.publish_signal("SIGHUP", 1));
+    Ok(python::none(py))
+}
+
+/// `stop()`: how it ended, in the words of `Stopped`.
 fn stop<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>> {
     args.none("stop")?;
     let state = STATE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((gateway, pools)) = state else { return Err(misuse(py, "not started")) };
     py.detach(|| drop(pools));
-    Ok(python::bool(py, gateway.stop(py) == Stopped::Clean))
+    let stopped = gateway.stop(py, "the tests are over");
+    python::str(py, &format!("{stopped:?}"))
 }

@@ -70,6 +70,7 @@ fn work(worker: &mut WorkerThread, jobs: &Receiver<(Job, Sender<Done>)>) {
                 https: has(b"https"),
                 body_length: has(b"gathered").then(|| job.body.iter().map(|block| block.len() as u64).sum()),
                 seekable_input: has(b"seekable"),
+                server_pid: 7,
                 request_start: 1.0,
                 queue_start: 2.0,
                 daemon_start: 3.0,

@@ -141,7 +141,7 @@ impl Reader {
             return Ok(0);
         }
         buffered.asked = true;
-        match active.exchange.with(|exchange| exchange.read_body(into)) {
+        match active.read_body(into) {
             None => Err(Stop::Over),
             Some(Ok(count)) => {
                 buffered.at_end = count == 0 && !into.is_empty();

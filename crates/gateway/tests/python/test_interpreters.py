@@ -20,7 +20,7 @@ def test_mod_wsgi_module():
         assert data == {{}} and data is mod_wsgi.request_data()
         data['x'] = 1
         assert mod_wsgi.active_requests == {{'abc': data}} and mod_wsgi.active_requests['abc'] is data
-        assert not hasattr(mod_wsgi, 'subscribe_events')
+        assert type(mod_wsgi.shutdown_callbacks) is type(mod_wsgi.signal_callbacks) is list
         assert apache.version == (2, 4, 57)
         assert apache.maximum_processes == 2 and apache.threads_per_process == 3
         assert sys.argv == ['mod_wsgi']

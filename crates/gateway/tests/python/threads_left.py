@@ -24,7 +24,7 @@ response = kit.run(
     group="sub",
 )
 assert response.status == "200 OK", response.text
-assert kit.gateway.stop() is False
+assert kit.gateway.stop() == "ThreadsLeft"
 assert os.path.exists(mark)
 kit.clean()
 os._exit(0)

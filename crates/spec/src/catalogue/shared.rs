@@ -40,6 +40,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Read the traceback and the hint below it. For a missing module, name the virtual environment with python-home= of WSGIDaemonProcess, or the directory of the code with python-path=.",
     },
     Entry {
+        code: 112,
+        level: Error,
+        happened: "A function that subscribed to events with mod_wsgi.subscribe_events or its like raised an exception. Other subscribers and the request go on.",
+        why: "A mistake in the function, often a missing **kwargs: events have more keys than one needs.",
+        action: "Read the traceback below the line.",
+    },
+    Entry {
         code: 116,
         level: Error,
         happened: "The socket of a worker took no connection within connect-timeout. The request is answered with 503.",
