@@ -33,6 +33,8 @@ pub struct Config {
     pub case_sensitive: bool,
     /// Version of the Apache in front: `apache.version`.
     pub httpd_version: (u32, u32, u32),
+    /// Whom scripts must belong to.
+    pub script_owner: Option<ScriptOwner>,
     /// Where scripts are: pickle finds their classes there before a request has asked for the script.
     pub roots: Vec<ScriptRoot>,
     /// Writes lines that belong to no request, without waiting for long. Called without the GIL.
@@ -57,6 +59,15 @@ pub struct InterpreterSettings {
     pub restrict_stdout: bool,
     /// `signal.signal` does nothing but log (WSGIRestrictSignal).
     pub restrict_signal: bool,
+}
+
+/// Whom a script and the directory it is in must belong to. Nobody else may write to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptOwner {
+    /// This uid.
+    User(u32),
+    /// This gid; members of the group may write.
+    Group(u32),
 }
 
 /// A script that is loaded before requests come.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use md5::{Digest, Md5};
 use python::{Args, Attached, ClassDef, Error, Kind, Object, Result, Stored};
 
-use crate::config::ScriptRoot;
+use crate::config::{Config, ScriptOwner};
 
 static ROOTS: LazyLock<ClassDef<Roots>> = LazyLock::new(class);
 
@@ -29,18 +29,15 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// Enters the finder in `sys.meta_path`. It knows the scripts that `roots` allows for the application group.
-    pub(crate) fn new<'py>(
-        py: Attached<'py>,
-        roots: &[ScriptRoot],
-        group: &str,
-        case_sensitive: bool,
-    ) -> Result<'py, Self> {
+    /// Enters the finder in `sys.meta_path`. It knows the scripts that the configuration allows for the application group.
+    pub(crate) fn new<'py>(py: Attached<'py>, config: &Config, group: &str) -> Result<'py, Self> {
+        let (roots, case_sensitive) = (&config.roots, config.case_sensitive);
         let paths = roots.iter().filter(|root| root.allows(group)).map(|root| root.path.clone()).collect();
         let globals = python::dict(py)?;
         let roots = ROOTS.create(py)?.instance(py, Roots { paths, case_sensitive })?;
         globals.dict_set(&python::str(py, "roots")?, &roots)?;
         globals.dict_set(&python::str(py, "__name__")?, &python::str(py, "mod_wsgi.scripts")?)?;
+        globals.dict_set(&python::str(py, "owner")?, &owner(py, config.script_owner)?)?;
         python::run_source(py, include_str!("scripts.py"), "<mod_wsgi.scripts>", &globals)?;
         let get = |name: &str| -> Result<'py, Stored> {
             let found = globals.dict_get(&python::str(py, name)?)?;
@@ -73,6 +70,16 @@ impl Finder {
         let name = python::str(py, &module_name(path, self.case_sensitive))?;
         self.unload.get(py).call([&name, namespace]).map(drop)
     }
+}
+
+/// `("user", uid)`, `("group", gid)` or `None`, for `scripts.py`.
+fn owner<'py>(py: Attached<'py>, owner: Option<ScriptOwner>) -> Result<'py, Object<'py>> {
+    let (kind, id) = match owner {
+        None => return Ok(python::none(py)),
+        Some(ScriptOwner::User(uid)) => ("user", uid),
+        Some(ScriptOwner::Group(gid)) => ("group", gid),
+    };
+    python::tuple(py, [python::str(py, kind)?, python::int(py, id.into())?])
 }
 
 /// Takes the frames of the import system off the traceback of a failed load: what is left begins in the script. False when nothing

@@ -129,7 +129,7 @@ impl Group {
             finish: get(b"_finish")?.store(),
             log,
         };
-        let finder = Finder::new(py, &config.roots, name, config.case_sensitive)?;
+        let finder = Finder::new(py, config, name)?;
         let case_sensitive = config.case_sensitive;
         Ok(Self { interpreter, python, finder, case_sensitive, scripts: Mutex::default() })
     }

@@ -27,7 +27,8 @@ mod worker;
 
 pub use codes::Code;
 pub use config::{
-    Config, InterpreterSettings, MOD_WSGI_VERSION, Preload, Request, ScriptRoot, Served, SettingsOf,
+    Config, InterpreterSettings, MOD_WSGI_VERSION, Preload, Request, ScriptOwner, ScriptRoot, Served,
+    SettingsOf,
 };
 pub use exchange::{BodyError, Exchange, Level, WriteError};
 pub use gateway::{Gateway, StartError, Stopped};

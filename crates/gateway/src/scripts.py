@@ -1,6 +1,7 @@
 # How scripts become modules: a finder for the names "_mod_wsgi_<MD5 of the path>". Requests import by name, too, so Python's own
 # import locks decide who loads a script and who waits for it, and pickle finds the classes of scripts in any worker. Runs once in
-# each interpreter, in a namespace of its own, which has `roots` (its `find(name)` gives the path of a configured script).
+# each interpreter, in a namespace of its own, which has `roots` (its `find(name)` gives the path of a configured script) and `owner`,
+# to whom scripts must belong: ("user", uid), ("group", gid) or None.
 
 import os
 import sys
@@ -13,13 +14,40 @@ paths = {}
 stamps = {}
 
 
+def verify(what, path, facts):
+    """Holds an owner against script-user= or script-group= of the process group."""
+    kind, required = owner
+    found, others = (facts.st_uid, 0o022) if kind == "user" else (facts.st_gid, 0o002)
+    if found != required:
+        raise PermissionError(f"{what} {path!r} belongs to {kind} {found}, and script-{kind}= requires {required}")
+    if facts.st_mode & others:
+        raise PermissionError(f"{what} {path!r} can be written by others than script-{kind}= permits (mode {facts.st_mode & 0o7777:04o})")
+
+
+def read(path):
+    """The source, and what the file is that it came from. Who owns the file and its directory is asked of the very descriptors."""
+    folder = None
+    try:
+        if owner is not None:
+            folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            verify("the directory", os.path.dirname(path), os.fstat(folder))
+        name = path if folder is None else os.path.basename(path)
+        with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder), "rb") as file:
+            # Looked at before it is read: a change in between is noticed with the next request.
+            facts = os.fstat(file.fileno())
+            if owner is not None:
+                verify("the script", path, facts)
+            return file.read(), facts
+    finally:
+        if folder is not None:
+            os.close(folder)
+
+
 class ScriptLoader(SourceFileLoader):
     """Compiles the source each time it is asked: no file is written beside a script."""
 
     def get_code(self, fullname):
-        # Looked at before it is read: a change in between is noticed with the next request.
-        facts = os.stat(self.path)
-        source = self.get_data(self.path)
+        source, facts = read(self.path)
         code = self.source_to_code(source, self.path)
         stamps[fullname] = (facts.st_mtime_ns, facts.st_size)
         return code

@@ -4,9 +4,10 @@ use httpd::{Answer, FileType, Level, PathInfo, Request};
 
 use crate::config::HandlerScript;
 use crate::generation::Generation;
-use crate::groups::RequestPlan;
+use crate::groups::{GroupHandle, RequestPlan};
 use crate::hooks::Wsgi;
 use crate::notes;
+use crate::owner;
 use crate::refusal::{Asked, Refusal};
 use crate::routing::Settings;
 use crate::routing::expand::Facts;
@@ -108,6 +109,38 @@ fn asked<'r>(request: &Request<'r>, settings: &Settings, script: Option<&Handler
     }
 }
 
+/// The process group of this name, if a request of this server may use it.
+fn group<'g>(
+    settings: &Settings,
+    generation: &'g Generation,
+    name: &[u8],
+    server_name: &[u8],
+) -> Result<&'g GroupHandle, Refusal> {
+    if !settings.permits_group(name) {
+        let group = name.escape_ascii();
+        return Err(Refusal::Restricted(match name.is_empty() {
+            true => "%{GLOBAL}, the web server itself".to_owned(),
+            false => format!("process group {group}"),
+        }));
+    }
+    if name.is_empty() {
+        return Err(if generation.restrict_embedded {
+            Refusal::EmbeddedForbidden
+        } else {
+            Refusal::Embedded
+        });
+    }
+    let Some(group) = generation.groups.find(name) else {
+        return Err(Refusal::UnknownGroup(name.escape_ascii().to_string()));
+    };
+    let declared_in = group.definition.server.as_bytes();
+    if !declared_in.is_empty() && declared_in != server_name {
+        let (group, server) = (group.definition.name.clone(), group.definition.server.clone());
+        return Err(Refusal::ForeignGroup { group, server });
+    }
+    Ok(group)
+}
+
 fn plan<'g>(
     request: &Request<'_>,
     settings: &Settings,
@@ -134,29 +167,11 @@ fn plan<'g>(
             return Err(Refusal::UnsettledGroup { variable, group });
         }
     }
-    if !settings.permits_group(&name) {
-        let group = name.escape_ascii();
-        return Err(Refusal::Restricted(match name.is_empty() {
-            true => "%{GLOBAL}, the web server itself".to_owned(),
-            false => format!("process group {group}"),
-        }));
-    }
-    if name.is_empty() {
-        return Err(if generation.restrict_embedded {
-            Refusal::EmbeddedForbidden
-        } else {
-            Refusal::Embedded
-        });
-    }
-    let Some(group) = generation.groups.find(&name) else {
-        return Err(Refusal::UnknownGroup(name.escape_ascii().to_string()));
-    };
-    let declared_in = group.definition.server.as_bytes();
-    if !declared_in.is_empty() && declared_in != facts.server_name {
-        let (group, server) = (group.definition.name.clone(), group.definition.server.clone());
-        return Err(Refusal::ForeignGroup { group, server });
-    }
+    let group = group(settings, generation, &name, facts.server_name)?;
     let filename = request.filename().unwrap_or_default();
+    if let Some(owner) = group.definition.script_owner {
+        owner::check(owner, script.map_or(filename, |script| &script.path))?;
+    }
     Ok(RequestPlan {
         groups: &generation.groups,
         group,

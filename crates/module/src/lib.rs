@@ -14,6 +14,7 @@ mod groups;
 mod handler;
 mod hooks;
 mod notes;
+mod owner;
 mod pool;
 mod proxies;
 mod refusal;

@@ -130,6 +130,9 @@ pub enum Refusal {
          the note"
     )]
     UnsettledNote(String),
+    /// Not owned as `script-user=` or `script-group=` say.
+    #[error(transparent)]
+    Disowned(#[from] crate::owner::Disowned),
 }
 
 impl Refusal {
@@ -137,7 +140,7 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotExecutable | Self::Directory => 403,
+            Self::NotExecutable | Self::Directory | Self::Disowned(_) => 403,
             Self::Missing | Self::PathInfo(_) => 404,
             Self::TransferEncoding(_) => 501,
             Self::Chunked => 411,

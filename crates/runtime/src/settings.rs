@@ -36,6 +36,10 @@ pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
         interpreters: Arc::new(of),
         destroy_interpreters: config.python_settings.destroy_interpreters,
         case_sensitive: config.python_settings.case_sensitive,
+        script_owner: config.script_owner.map(|owner| match owner {
+            spec::ScriptOwner::User(uid) => gateway::ScriptOwner::User(uid),
+            spec::ScriptOwner::Group(gid) => gateway::ScriptOwner::Group(gid),
+        }),
         httpd_version: config.httpd_version,
         roots: config.roots.iter().map(script_root).collect(),
         process_log: |level, text| log::write(reply::process_level(level), text),

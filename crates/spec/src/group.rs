@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::PythonSettings;
+use crate::owner::ScriptOwner;
 
 /// The account that a worker runs as, looked up in the user database by the httpd parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +192,8 @@ pub struct ProcessGroup {
     pub timers: Timers,
     /// Buffers, and the pace of responses.
     pub transfer: Transfer,
+    /// Whom scripts must belong to; `None`: to anybody.
+    pub script_owner: Option<ScriptOwner>,
     /// What the worker may load: targets of aliases that can lead to this group.
     pub roots: Vec<Root>,
     /// What workers load when they start, in this order, each once: `WSGIImportScript`, and scripts of aliases that have both

@@ -10,7 +10,9 @@ pub mod installed;
 pub mod interpreter;
 pub mod log;
 pub mod options;
+pub mod owner;
 pub mod worker;
 
 pub use group::{Account, Allowed, Definitions, Preload, ProcessGroup, Root, Timeouts, Timers, Transfer};
 pub use interpreter::PythonSettings;
+pub use owner::ScriptOwner;

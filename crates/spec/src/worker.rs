@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Preload, PythonSettings, Root, Timers};
+use crate::{Account, Preload, PythonSettings, Root, ScriptOwner, Timers};
 
 /// Descriptor numbers in a new worker. 0 is `/dev/null`; 1 and 2 are the log pipe.
 pub mod descriptor {
@@ -44,6 +44,8 @@ pub struct WorkerConfig {
     pub home: Option<PathBuf>,
     /// Process title.
     pub display_name: String,
+    /// Whom scripts must belong to.
+    pub script_owner: Option<ScriptOwner>,
     /// What may be loaded.
     pub roots: Vec<Root>,
     /// What to load before the worker says that it is ready; see [`crate::ProcessGroup::preload`].

@@ -43,6 +43,7 @@ fn group() -> ProcessGroup {
         transfer: spec::Transfer::default(),
         roots: vec![],
         preload: vec![],
+        script_owner: None,
         python_settings: Default::default(),
     }
 }

@@ -25,6 +25,7 @@ mod loading;
 mod log_levels;
 mod logging;
 mod mapping;
+mod ownership;
 mod places;
 mod protocol;
 mod proxies;

@@ -19,6 +19,7 @@ mod lifecycle;
 mod loading;
 mod memory;
 mod ordinary;
+mod ownership;
 mod places;
 mod privileges;
 mod recovery;

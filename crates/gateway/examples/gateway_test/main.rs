@@ -51,6 +51,7 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         interpreters: Arc::new(settings),
         destroy_interpreters: true,
         case_sensitive: true,
+        script_owner: None,
         httpd_version: (2, 4, 57),
         roots: roots
             .map(|roots| memory::pairs(&roots))

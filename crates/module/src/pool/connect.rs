@@ -105,6 +105,7 @@ pub(super) mod tests {
             transfer: spec::Transfer::default(),
             roots: Vec::new(),
             preload: Vec::new(),
+            script_owner: None,
             python_settings: Default::default(),
         };
         GroupHandle {

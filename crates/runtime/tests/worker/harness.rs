@@ -122,6 +122,7 @@ impl Wish {
             display_name: "(wsgi:tests)".to_owned(),
             roots: self.roots.map_or_else(|| vec![root(site)], |roots| roots(site)),
             preload: Vec::new(),
+            script_owner: None,
             python_settings: Default::default(),
             shutdown_timeout: self.shutdown,
             graceful_timeout: self.graceful,

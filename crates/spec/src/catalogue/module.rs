@@ -145,6 +145,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Write AllowOverride None for the directory of the script, or name the group with WSGIProcessGroup.",
     },
     Entry {
+        code: 1341,
+        level: Error,
+        happened: "The script cannot be looked at, which script-user= or script-group= of its process group requires. The request is answered with 403.",
+        why: "The script of a handler (WSGIHandlerScript) is not there, or a directory above it does not let the web server's user pass.",
+        action: "Correct the path, or let the web server's user pass (chmod o+x).",
+    },
+    Entry {
         code: 1350,
         level: Info,
         happened: "The client closed its connection while it sent the request body.",

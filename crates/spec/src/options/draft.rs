@@ -21,6 +21,8 @@ pub struct Draft {
     pub(super) user: Option<Identity>,
     pub(super) group: Option<Identity>,
     pub(super) supplementary: Option<Vec<Identity>>,
+    pub(super) script_user: Option<Identity>,
+    pub(super) script_group: Option<Identity>,
     pub(super) processes: Option<Processes>,
     pub(super) threads: Option<Threads>,
     pub(super) python: Option<PathBuf>,
@@ -81,6 +83,9 @@ impl Draft {
         }
         if draft.python.is_some() && draft.python_home.is_some() {
             return Err(OptionError::TwoPythons(draft.name));
+        }
+        if draft.script_user.is_some() && draft.script_group.is_some() {
+            return Err(OptionError::TwoOwners(draft.name));
         }
         Ok(draft)
     }

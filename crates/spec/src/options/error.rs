@@ -96,6 +96,12 @@ pub enum OptionError {
          python-home=DIR is short for python=DIR/bin/python"
     )]
     TwoPythons(String),
+    /// `script-user=` and `script-group=`.
+    #[error(
+        "WSGIDaemonProcess {0}: Only one of script-user and script-group allowed: keep script-user= where scripts belong to one \
+         user, script-group= where several users of a group may write them"
+    )]
+    TwoOwners(String),
 }
 
 /// A line that does not fit this machine.

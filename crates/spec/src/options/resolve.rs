@@ -8,7 +8,7 @@ use super::error::ResolveError;
 use super::python::{Executables, PythonChoice};
 use super::value::{Backlog, Identity, Processes, Threads, Timeout, Umask};
 use crate::interpreter::PythonDirectives;
-use crate::{Account, Preload, ProcessGroup, Root, Timeouts, Timers, Transfer};
+use crate::{Account, Preload, ProcessGroup, Root, ScriptOwner, Timeouts, Timers, Transfer};
 
 /// `NGROUPS_MAX` of Linux: setgroups(2) refuses more.
 pub const MAX_GROUPS: usize = 65536;
@@ -110,6 +110,7 @@ impl Draft {
             timeouts: self.timeouts(facts.timeout),
             timers: self.timers(),
             transfer: self.transfer(),
+            script_owner: self.script_owner(accounts)?,
             roots: code.roots,
             preload: code.preload,
             python_settings: facts.python.resolve(&self.name, self.switch_interval),
@@ -164,6 +165,29 @@ impl Draft {
             Some(wanted) if facts.root => self.user(wanted, "socket-user", accounts).map(|(uid, _)| uid),
             _ => Ok(facts.uid),
         }
+    }
+
+    /// Nobody becomes the owner of scripts, so root may be one.
+    fn script_owner(&self, accounts: &dyn Accounts) -> Result<Option<ScriptOwner>, ResolveError> {
+        let group = || self.name.clone();
+        Ok(match (&self.script_user, &self.script_group) {
+            (Some(Identity::Number(uid)), _) => Some(ScriptOwner::User(*uid)),
+            (Some(wanted @ Identity::Name(name)), _) => {
+                let user = accounts.user_by_name(name);
+                let option = "script-user";
+                let unknown =
+                    || ResolveError::UnknownUser { group: group(), option, value: wanted.to_string() };
+                Some(ScriptOwner::User(user.ok_or_else(unknown)?.uid))
+            }
+            (None, Some(Identity::Number(gid))) => Some(ScriptOwner::Group(*gid)),
+            (None, Some(wanted @ Identity::Name(name))) => {
+                let option = "script-group";
+                let unknown =
+                    || ResolveError::UnknownGroup { group: group(), option, value: wanted.to_string() };
+                Some(ScriptOwner::Group(accounts.group_by_name(name).ok_or_else(unknown)?))
+            }
+            (None, None) => None,
+        })
     }
 
     fn account(&self, facts: &ServerFacts, accounts: &dyn Accounts) -> Result<Account, ResolveError> {

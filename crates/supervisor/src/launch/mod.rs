@@ -198,6 +198,7 @@ fn worker_config(group: &ProcessGroup, facts: &Facts) -> WorkerConfig {
         python_path: group.python_path.clone(),
         home: group.home.clone(),
         display_name: group.display_name.clone(),
+        script_owner: group.script_owner,
         roots: group.roots.clone(),
         preload: group.preload.clone(),
         python_settings: group.python_settings.clone(),

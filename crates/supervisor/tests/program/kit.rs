@@ -125,6 +125,7 @@ pub fn group(name: &str, python: &Path) -> ProcessGroup {
         transfer: spec::Transfer::default(),
         roots: vec![],
         preload: vec![],
+        script_owner: None,
         python_settings: Default::default(),
     }
 }
