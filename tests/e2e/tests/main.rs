@@ -30,6 +30,7 @@ mod sockets;
 mod supervisor;
 mod transfer;
 mod truncated;
+mod uploads;
 
 /// A setup for ours; `Err` is a reason to skip.
 pub fn ours() -> Result<Setup, String> {

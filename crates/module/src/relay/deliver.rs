@@ -77,9 +77,9 @@ pub fn deliver(
         let streamed = request.terms.streamed;
         let mut exchange = Exchange::new(client, inbox, request.terms);
         let result = exchange.run(connection.as_fd());
-        if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() && !streamed && !fresh_only {
-            // It was closed with bytes of ours unread, and an application starts only when all of them were read. The
-            // other idle connections lead to the same worker.
+        if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() && !fresh_only {
+            // It was closed with bytes of ours unread, and an application starts only when all of them were read. None of a
+            // streamed body is among them: it was not asked for. The other idle connections lead to the same worker.
             line.forget();
             fresh_only = true;
             continue;
