@@ -227,29 +227,33 @@ fn an_idle_connection_that_is_closed_costs_nothing() {
 
 #[test]
 fn cr_5_a_request_that_was_not_read_is_sent_once_more_and_only_once() {
-    let line = Prepared::default();
-    // Closed with the request unread: reset.
-    let unread = |line: &Prepared| {
-        let (ours, theirs) = pair();
-        line.fresh.borrow_mut().push_back(ours.into());
-        theirs
-    };
-    let frame = frame();
-    let mut client = Recorder::default();
-    let (first, second) = (unread(&line), unread(&line));
-    let third = unread(&line);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for worker in [first, second] {
-                wait_for_bytes(&worker);
-            }
+    // None of a streamed body was read from the client before the worker asks for it.
+    for streamed in [false, true] {
+        let line = Prepared::default();
+        // Closed with the request unread: reset.
+        let unread = |line: &Prepared| {
+            let (ours, theirs) = pair();
+            line.fresh.borrow_mut().push_back(ours.into());
+            theirs
+        };
+        let frame = frame();
+        let mut client = Recorder { upload: b"body".to_vec(), ..Recorder::default() };
+        let (first, second) = (unread(&line), unread(&line));
+        let third = unread(&line);
+        let request = Outgoing { terms: Terms { streamed, ..terms() }, ..outgoing(&frame) };
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for worker in [first, second] {
+                    wait_for_bytes(&worker);
+                }
+            });
+            let result = deliver(&mut client, &mut Inbox::default(), &line, &request, || {});
+            assert!(matches!(result, Err((Failure::Reset, Stage::Working))), "{result:?}");
         });
-        let result = deliver(&mut client, &mut Inbox::default(), &line, &outgoing(&frame), || {});
-        assert!(matches!(result, Err((Failure::Reset, Stage::Working))), "{result:?}");
-    });
-    assert!(line.forgotten.get());
-    assert_eq!(line.fresh.borrow().len(), 1);
-    drop(third);
+        assert!(line.forgotten.get());
+        assert_eq!((line.fresh.borrow().len(), client.uploaded), (1, 0));
+        drop(third);
+    }
 }
 
 /// Waits until something can be read, and leaves it unread.
