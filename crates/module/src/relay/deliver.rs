@@ -74,7 +74,6 @@ pub fn deliver(
             Err(Failure::Reset) => return Err((Failure::NotTaken(fresh), Stage::Sending)),
             Err(failure) => return Err((failure, Stage::Sending)),
         }
-        let streamed = request.terms.streamed;
         let mut exchange = Exchange::new(client, inbox, request.terms);
         let result = exchange.run(connection.as_fd());
         if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() && !fresh_only {

@@ -216,11 +216,21 @@ fn gather(
     child: &ChildState,
     buffer: &mut Vec<u8>,
 ) -> Result<Gathered, Failure> {
+    let filtered = client.request().has_content_input_filter();
     let read = |buffer: &mut Vec<u8>, limit: usize| client.read_body(buffer, limit, true);
-    body::gather(read, length, &child.spool, buffer).map_err(|error| match error {
+    let gathered = body::gather(read, length, &child.spool, buffer).map_err(|error| match error {
         GatherError::Client(error) => error.into(),
         GatherError::Spool(error) => Failure::Spool { directory: child.spool.display().to_string(), error },
-    })
+    })?;
+    if filtered && length.is_some() {
+        // Filters that change a body, such as decompression, take its length away; many frameworks read nothing without one.
+        let length = match &gathered {
+            Gathered::InMemory => buffer.len() as u64,
+            Gathered::InFile(_, length) => *length,
+        };
+        client.request().headers_in().set(b"Content-Length", length.to_string().as_bytes());
+    }
+    Ok(gathered)
 }
 
 /// `Content-Length` of a request, which httpd has checked; none for chunks.
