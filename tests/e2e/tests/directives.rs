@@ -3,6 +3,7 @@
 use crate::configuration::badly_refused;
 use crate::ours;
 use kit::need;
+use std::os::unix::fs::PermissionsExt;
 
 /// Every mistake that can be made with a directive, and words the sentence must have.
 const MISTAKES: &[(&str, &[&str])] = &[
@@ -43,6 +44,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("WSGIRestrictProcess", &["WSGIRestrictProcess", "%{GLOBAL}"]),
     ("WSGIRestrictProcess %{ENV:X}", &["WSGIRestrictProcess", "%{ENV:X}"]),
     ("WSGISocketPrefix /run/x/", &["WSGISocketPrefix", "slash"]),
+    (
+        "WSGIDaemonProcess app threads=1\nWSGISocketPrefix /nonexistent/wsgi",
+        &["WSGISocketPrefix /nonexistent/wsgi", "no directory /nonexistent"],
+    ),
     ("WSGISocketRotation maybe", &["WSGISocketRotation", "On or Off"]),
     ("WSGIAcceptMutex semaphore", &["semaphore", "is invalid", "posixsem"]),
     ("WSGIVerboseDebugging 1", &["WSGIVerboseDebugging", "On or Off"]),
@@ -212,4 +217,40 @@ fn good_directives_are_taken_and_those_without_an_effect_say_so() {
         }
     }
     assert!(bad.is_empty(), "{}:\n{}", bad.len(), bad.join("\n"));
+}
+
+/// What `apache2 -t` warns about aliases.
+const ALIASES: &[(&str, &[&str])] = &[
+    ("WSGIScriptAlias /a @SITE@/a.wsgi\nWSGIScriptAlias /b @SITE@/", &[]),
+    ("WSGIScriptAlias /x @SITE@/none.wsgi", &["WSGI1327", "WSGIScriptAlias /x", "site/none.wsgi"]),
+    ("WSGIScriptAliasMatch ^/m/(.*) @SITE@/$1.wsgi", &[]),
+    (
+        "WSGIScriptAlias /x @ROOT@/closed/a.wsgi",
+        &["WSGI1328", "WSGIScriptAlias /x", "/closed and cannot see"],
+    ),
+    (
+        "WSGIScriptAlias / @SITE@/a.wsgi\nWSGIScriptAlias /deep @SITE@/a.wsgi",
+        &["WSGI1329", "WSGIScriptAlias /deep is never reached, as WSGIScriptAlias / "],
+    ),
+    ("WSGIScriptAlias /deep @SITE@/a.wsgi\nWSGIScriptAlias / @SITE@/a.wsgi", &[]),
+    (
+        "WSGIScriptAlias / @SITE@/a.wsgi\n<VirtualHost 127.0.0.1:@PORT@>\nWSGIScriptAlias /x @SITE@/a.wsgi\n</VirtualHost>",
+        &[],
+    ),
+];
+
+#[test]
+fn the_check_warns_about_aliases_that_lead_nowhere() {
+    for (config, words) in ALIASES {
+        let setup = need!(ours()).daemon("app", "threads=1").config("WSGIProcessGroup app").config(config);
+        let setup = setup.file("site/a.wsgi", "").file("closed/a.wsgi", "");
+        let closed = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(setup.root().join("closed"), closed).expect("the folder is ours");
+        let check = setup.check();
+        // An ordinary user passes what is its own.
+        let words = if words.contains(&"WSGI1328") && !kit::users::am_root() { &[][..] } else { words };
+        assert!(check.good, "{config}: {}", check.text);
+        assert!(words.iter().all(|word| check.text.contains(word)), "{config}: {}", check.text);
+        assert_eq!(check.text.contains("WSGI13"), !words.is_empty(), "{config}: {}", check.text);
+    }
 }

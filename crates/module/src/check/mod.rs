@@ -6,6 +6,7 @@
 
 mod accounts;
 mod code;
+mod files;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -57,6 +58,7 @@ pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
     if httpd::run_mode() == RunMode::ConfigTest {
         resolution.notices.iter().for_each(|notice| httpd::startup_notice(notice));
         resolution.remarks.iter().for_each(|remark| httpd::startup_notice(&remark.to_string()));
+        files::warnings(parent).iter().for_each(|warning| httpd::startup_notice(warning));
         let doubts = std::mem::take(&mut resolution.doubts);
         resolution.mistakes.extend(doubts);
         if resolution.mistakes.is_empty() && !resolution.groups.is_empty() {
@@ -96,6 +98,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
     resolution.notices.extend(account_notice(&ignored));
     resolution.doubts.extend(main.global.python_home.as_deref().and_then(home_doubt));
     resolution.look_at_aliases(main, &leads);
+    resolution.mistakes.extend(prefix_mistake(main).filter(|_| !resolution.groups.is_empty()));
     if let Err(reason) = check_paths(parent, main, &resolution.groups) {
         resolution.mistakes.push(reason);
     }
@@ -231,6 +234,17 @@ pub fn socket_directory(parent: &Parent<'_>, main: &ServerConfig, pid: u32) -> R
     let mut path = prefix.into_os_string();
     path.push(format!(".{pid}"));
     Ok(PathBuf::from(path))
+}
+
+/// What is wrong with `WSGISocketPrefix`: the directory is root's to make, so that nobody else can be in the way.
+fn prefix_mistake(main: &ServerConfig) -> Option<String> {
+    let prefix = main.global.socket_prefix.as_deref()?;
+    let directory = prefix.parent().filter(|directory| !directory.is_dir())?;
+    let (prefix, directory) = (prefix.display(), directory.display());
+    Some(format!(
+        "WSGISocketPrefix {prefix}: there is no directory {directory}: create it (owner root, mode 0755), or name a path in a directory \
+         that is there, such as /run/apache2/wsgi"
+    ))
 }
 
 /// Process ids are below 4194304 (proc(5), `pid_max`).

@@ -41,6 +41,16 @@ impl Alias {
         }
     }
 
+    /// The directive, for sentences: `WSGIScriptAlias /app`.
+    #[must_use]
+    pub fn directive(&self) -> String {
+        let name = match self.location {
+            Location::Prefix => "WSGIScriptAlias",
+            Location::Pattern(_) => "WSGIScriptAliasMatch",
+        };
+        format!("{name} {}", self.written.escape_ascii())
+    }
+
     /// The alias for the analysis of where aliases lead. Looks whether the target is a directory, as every file in it is an
     /// application of its own then.
     #[must_use]
@@ -51,9 +61,8 @@ impl Alias {
         let several = (pattern && self.target.iter().any(|byte| matches!(byte, b'$' | b'&')))
             || self.target.ends_with(b"/")
             || path.is_dir();
-        let name = if pattern { "WSGIScriptAliasMatch" } else { "WSGIScriptAlias" };
         Lead {
-            directive: format!("{name} {}", self.written.escape_ascii()),
+            directive: self.directive(),
             location: self.written.clone(),
             reach: if pattern { Reach::Pattern } else { Reach::Prefix },
             target: self.target.clone(),

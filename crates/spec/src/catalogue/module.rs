@@ -138,6 +138,27 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Name a process group, or leave process-group= out to select all of them.",
     },
     Entry {
+        code: 1327,
+        level: Warn,
+        happened: "The script of an alias does not exist. Its requests are answered with 404. Said by `apache2 -t` only.",
+        why: "The path is misspelt, or the application is not installed yet.",
+        action: "Correct the path in the alias, or create the script.",
+    },
+    Entry {
+        code: 1328,
+        level: Warn,
+        happened: "The web server's user cannot see the script of an alias. Its requests are answered with 403. Said by `apache2 -t` only.",
+        why: "A directory above the script, often a home directory, lets only its owner pass.",
+        action: "Let the web server's user pass the directory that the line names (chmod o+x), or move the script. The script itself need not be readable for it.",
+    },
+    Entry {
+        code: 1329,
+        level: Warn,
+        happened: "An alias is never reached, as one in front of it covers all its URLs. Said by `apache2 -t` only.",
+        why: "The first alias that matches wins, and the shorter path stands first.",
+        action: "Put the alias with the longer path first, or remove one of the two.",
+    },
+    Entry {
         code: 1340,
         level: Error,
         happened: "A module of httpd named a process group in the note mod_wsgi.process_group of a request in which an .htaccess file had a say. The request is answered with 500.",
