@@ -9,6 +9,7 @@ mod configuration;
 mod descriptors;
 mod directives;
 mod django;
+mod hand_over;
 mod handshake;
 mod hostile;
 mod htaccess;
