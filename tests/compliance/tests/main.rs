@@ -11,6 +11,7 @@ macro_rules! serve {
 mod applications;
 mod body;
 mod checks;
+mod crossing;
 mod environ;
 mod error_pages;
 mod failures;
@@ -37,6 +38,7 @@ mod seekable;
 mod settings;
 mod sizes;
 mod start_response;
+mod statuses;
 mod streaming;
 mod unread;
 mod validated;

@@ -1,6 +1,6 @@
 //! start_response, write() and exc_info of PEP 3333.
 
-use kit::{End, Setup, need};
+use kit::{End, Setup, need, pick};
 
 /// An application whose `POST` body is code that may use `environ` and `start_response` and sets `reply`; what it raises is
 /// answered as `TypeName: message` with status 299.
@@ -89,6 +89,147 @@ fn rs_1_bad_headers_raise_in_the_application() {
     }
     let response = apache.post("/app", "start_response('200 OK', (('X', 'a'),)); reply = [b'x']");
     assert!(response.text().starts_with("TypeError"), "headers that are no list: {}", response.text());
+    apache.finish();
+}
+
+/// The code for `start_response` with these arguments, as Python text; what the client sees when it is refused, and when it is not.
+fn refused(apache: &kit::Apache, arguments: &str) -> bool {
+    let response = apache.post("/app", format!("start_response({arguments}); reply = [b'taken']"));
+    match response.status {
+        299 => {
+            assert!(response.text().starts_with("ValueError: "), "{arguments}: {}", response.text());
+            true
+        }
+        _ => {
+            assert_eq!(response.text(), "taken", "{arguments}");
+            false
+        }
+    }
+}
+
+#[test]
+fn rs_1_every_control_character_is_refused_everywhere() {
+    let apache = serve!(SCRIPT);
+    for code in (0..0x20_u8).chain([0x7f]) {
+        let odd = format!("'a' + chr({code}) + 'b'");
+        // In values mod_wsgi refuses what would end the line, and takes a NUL for the end of the text.
+        let in_value = pick(true, matches!(code, b'\r' | b'\n'));
+        assert!(refused(&apache, &format!("'200 ' + {odd}, []")) || pick(false, code == 0), "reason, {code}");
+        assert!(
+            refused(&apache, &format!("'200 OK', [({odd}, 'x')]")) || pick(false, code == 0),
+            "name, {code}"
+        );
+        if in_value {
+            assert!(refused(&apache, &format!("'200 OK', [('X', {odd})]")), "value, {code}");
+        }
+    }
+    apache.finish();
+}
+
+#[test]
+fn rs_1_statuses_and_texts_outside_the_rules_are_refused() {
+    let apache = serve!(SCRIPT);
+    for status in [
+        "'99 Low'",
+        "'1000 High'",
+        "'2OO OK'",
+        "'-20 OK'",
+        "' 200 OK'",
+        "'200\\tOK'",
+        "'\\u00b2\\u00b2\\u00b2 OK'",
+    ] {
+        assert!(refused(&apache, &format!("{status}, []")), "{status}");
+    }
+    // mod_wsgi has no range of statuses, no longest reason, and takes more than tokens for names.
+    if pick(true, false) {
+        for status in [
+            "'000 None'",
+            "'100 Continue'",
+            "'101 Switching'",
+            "'103 Hints'",
+            "'199 X'",
+            "'200 ' + 'x' * 9216",
+        ] {
+            assert!(refused(&apache, &format!("{status}, []")), "{status}");
+        }
+        for name in ["'A:'", "'A:B'", "'(A)'", "'A,B'", "'\\u00c4'", "'A/B'", "'A\"B'", "'X' * 257"] {
+            assert!(refused(&apache, &format!("'200 OK', [({name}, 'x')]")), "{name}");
+        }
+    }
+    for name in ["''", "'A B'", "' A'"] {
+        assert!(refused(&apache, &format!("'200 OK', [({name}, 'x')]")), "{name}");
+    }
+    for text in ["'\\u20ac'", "'\\ud800'", "'\\u0100'"] {
+        let header = |name: &str, value: &str| format!("'200 OK', [({name}, {value})]");
+        for arguments in [format!("'200 ' + {text}, []"), header(text, "'x'"), header("'X'", text)] {
+            let response = apache.post("/app", format!("start_response({arguments}); reply = [b'taken']"));
+            assert_eq!(response.status, 299, "{arguments}");
+        }
+    }
+    apache.finish();
+}
+
+#[test]
+fn rs_1_nothing_that_was_refused_is_on_the_wire() {
+    let source = r#"
+def application(environ, start_response):
+    start_response("200 OK", [("X-Good", "1")])
+    for status, headers in [
+        ("200 CANARY\r\nX-CANARY: 1", []), ("200 OK", [("X-CANARY", "a\r\nSet-Cookie: CANARY")]),
+        ("200 OK", [("X-CANARY", "1"), ("CANARY\r\n", "2")]), ("CANARY", [("X-CANARY", "3")]),
+    ]:
+        try:
+            start_response(status, headers)
+        except ValueError:
+            continue
+        raise SystemExit("it was taken")
+    return [b"body"]
+"#;
+    let apache = serve!(source);
+    let mut connection = apache.request("GET", "/app").start().expect("Apache listens");
+    let bytes = String::from_utf8_lossy(&connection.read_to_end().expect("is answered")).into_owned();
+    assert!(bytes.starts_with("HTTP/1.1 200 OK\r\n") && bytes.contains("X-Good: 1"), "{bytes}");
+    assert!(!bytes.contains("CANARY"), "{bytes}");
+    apache.finish();
+}
+
+#[test]
+fn the_messages_are_those_of_mod_wsgi() {
+    let apache = serve!(SCRIPT);
+    for (arguments, said) in [
+        ("'2xx', []", "ValueError: status code must be a 3 digit integer"),
+        ("'200OK', []", "ValueError: no space following status code"),
+        ("'200 a\\nb', []", "ValueError: control character in status reason phrase"),
+    ] {
+        let response = apache.post("/app", format!("start_response({arguments}); reply = []"));
+        // mod_wsgi appends the value.
+        assert!(
+            response.status == 299 && response.text().starts_with(said),
+            "{arguments}: {}",
+            response.text()
+        );
+    }
+    for (statements, said) in [
+        ("start_response('200 OK', [], 1)", "RuntimeError: "),
+        ("start_response('200 OK', ())", "TypeError: "),
+        ("start_response('200 OK', [['A', 'b']])", "TypeError: "),
+        ("start_response('200 OK', [('A', 'b', 'c')])", "ValueError: "),
+        ("start_response(200, [])", "TypeError: "),
+    ] {
+        let response = apache.post("/app", format!("{statements}; reply = []"));
+        assert!(
+            response.status == 299 && response.text().starts_with(said),
+            "{statements}: {}",
+            response.text()
+        );
+    }
+    let late = "write = start_response('200 OK', []); write(b'sent;')
+try:
+    start_response('201 Made', [])
+except Exception as error:
+    reply = [str(error).encode()]";
+    let said = "sent;start_response() called more than once without exc_info";
+    assert_eq!(apache.post("/app", late).text(), said);
     apache.finish();
 }
 

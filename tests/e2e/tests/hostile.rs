@@ -144,6 +144,16 @@ fn rs_2_a_head_that_must_not_reach_a_client_is_a_502() {
     ] {
         attacks.push((format!("value {value:?}"), Then::Keep, response(200, "OK", &[("X-CANARY", value)])));
     }
+    for byte in (0..0x20_u8).chain([0x7f]).map(char::from) {
+        let text = format!("CANARY{byte}CANARY");
+        attacks.push((format!("reason with {byte:?}"), Then::Keep, response(200, &text, &[])));
+        attacks.push((format!("name with {byte:?}"), Then::Keep, response(200, "OK", &[(&text, "CANARY")])));
+        attacks.push((
+            format!("value with {byte:?}"),
+            Then::Keep,
+            response(200, "OK", &[("X-CANARY", &text)]),
+        ));
+    }
     for lengths in [&["x"][..], &["-1"], &["6, 6"], &["6", "7"], &["9223372036854775808"], &["0x6"], &[""]] {
         let headers: Vec<_> = lengths.iter().map(|length| ("Content-Length", *length)).collect();
         attacks.push((format!("Content-Length {lengths:?}"), Then::Keep, response(200, "CANARY", &headers)));

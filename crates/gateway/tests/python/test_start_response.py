@@ -230,3 +230,36 @@ def test_the_classes_cannot_be_made_or_changed():
         """
     )
     assert r.status == "200 OK" and not r.log, r.text
+
+
+def test_rs_1_what_passes_is_clean_and_what_is_clean_passes():
+    # The rules once more, as regular expressions, against random texts of which many are odd.
+    r = call(
+        r'''
+        import random, re
+        odd = "\r\n\0\t: \x7f\xff\u20ac\ud800"
+        def text(letters="abcXYZ019-_.!~", most=6):
+            return "".join(random.choice(odd if random.random() < 0.15 else letters) for _ in range(random.randrange(most)))
+        token = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+        value = re.compile("[\x20-\x7e\x80-\xff]*")
+        line = re.compile("[2-9][0-9][0-9]( [\x20-\x7e\x80-\xff]*)?", re.ASCII)
+        wrong, passed = [], 0
+        random.seed(6)
+        for n in range(4000):
+            status = text("0123456789 aZ", 8) if n % 2 else random.choice(["200", "404 No", "999 x"]) + text()
+            headers = [(text() or "A", text()) for _ in range(random.randrange(3))]
+            clean = bool(line.fullmatch(status)) and all(token.fullmatch(a) and value.fullmatch(b) for a, b in headers)
+            try:
+                start_response(status, headers)
+                accepted = True
+            except ValueError:
+                accepted = False
+            passed += accepted
+            if accepted != clean:
+                wrong.append((status, headers, accepted))
+        assert 200 < passed < 3800, passed
+        start_response('200 OK', [])
+        return [repr(wrong[:5]).encode()]
+        '''
+    )
+    assert r.body == b"[]", r.body or r.text

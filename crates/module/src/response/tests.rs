@@ -1,5 +1,7 @@
 //! What a hostile worker might put into a head.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn encode(status: u16, reason: &[u8], headers: &[(&[u8], &[u8])]) -> Vec<u8> {
@@ -104,4 +106,59 @@ fn rs_6_hop_by_hop_headers_are_the_servers() {
             (Kind::Single, b"/x"),
         ]
     );
+}
+
+/// Bytes of which many are odd in a header.
+fn odd() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![3 => 0x20..0x7f_u8, 1 => any::<u8>(), 1 => prop::sample::select(b"\r\n\0: \t\x7f\xff".to_vec())];
+    prop::collection::vec(byte, 0..12)
+}
+
+/// What RFC 9110 says, written down once more: 5.6.2 for names, 5.5 for values without obs-fold and tab.
+fn is_clean(name: &[u8], value: &[u8]) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_alphanumeric() || br"!#$%&'*+-.^_`|~".contains(byte);
+    let printable = |byte: &u8| matches!(byte, 0x20..=0x7e | 0x80..);
+    !name.is_empty() && name.iter().all(letter) && value.iter().all(printable)
+}
+
+proptest! {
+    #[test]
+    fn rs_2_what_passes_is_clean_and_what_is_clean_passes(
+        status in 0..1200_u16,
+        reason in odd(),
+        headers in prop::collection::vec((odd(), odd()), 0..4),
+    ) {
+        let pairs: Vec<_> = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let bytes = encode(status, &reason, &pairs);
+        let clean = (200..1000).contains(&status)
+            && is_clean(b"X", &reason)
+            && pairs.iter().all(|(name, value)| is_clean(name, value));
+        let checked = CheckedHead::check(ResponseHead::decode(&bytes).unwrap(), false);
+        prop_assert_eq!(checked.is_ok(), clean);
+        for field in checked.iter().flat_map(CheckedHead::fields) {
+            prop_assert!(is_clean(field.name, field.value) && field.value.trim_ascii() == field.value);
+            prop_assert!(!wire::head::is_hop_by_hop(field.name));
+        }
+    }
+
+    #[test]
+    fn rs_6_only_one_length_passes(
+        values in prop::collection::vec(prop_oneof!["[0-9]{1,20}", "[ +-]?[0-9]{1,3}[ ,x]?", ".{0,4}"], 1..3),
+    ) {
+        let headers: Vec<_> = values.iter().map(|value| (&b"Content-Length"[..], value.as_bytes())).collect();
+        let bytes = encode(200, b"OK", &headers);
+        let checked = CheckedHead::check(ResponseHead::decode(&bytes).unwrap(), false);
+        let numbers: Vec<Option<i64>> = values
+            .iter()
+            .map(|value| {
+                let text = value.trim_matches(|c: char| c.is_ascii_whitespace());
+                text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+            })
+            .collect();
+        let same = numbers.iter().all(|number| number.is_some() && *number == numbers[0]);
+        match checked {
+            Ok(head) => prop_assert_eq!(head.length().map(u64::cast_signed), numbers[0].filter(|_| same)),
+            Err(_) => prop_assert!(!same),
+        }
+    }
 }

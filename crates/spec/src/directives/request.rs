@@ -31,8 +31,8 @@ pub const ERROR_OVERRIDE: DirectiveRow = DirectiveRow {
     context: Context::FileInfo,
     default: "Off",
     help:
-        c"On puts the ErrorDocument of the web server in the place of an answer with a status of 400 or more",
-    difference: "",
+        c"On puts the ErrorDocument of the web server in the place of an answer with a status from 400 to 599",
+    difference: "Retry-After, Set-Cookie and Allow are kept as WWW-Authenticate is",
     effect: Effect::Works,
 };
 
@@ -118,9 +118,9 @@ pub const ENABLE_SENDFILE: DirectiveRow = DirectiveRow {
     name: c"WSGIEnableSendfile",
     syntax: ON_OFF,
     context: Context::FileInfo,
-    default: "Off",
-    help: c"On lets the kernel send files of wsgi.file_wrapper",
-    difference: "",
+    default: "as EnableSendfile of the web server",
+    help: c"whether the kernel may send files of wsgi.file_wrapper (sendfile); without it only EnableSendfile Off forbids it",
+    difference: "the default is Off",
     effect: Effect::Works,
 };
 
