@@ -144,6 +144,20 @@ fn a_body_over_the_limit_is_413() {
     apache.finish();
 }
 
+#[test]
+fn sl_3_a_stream_that_stalls_in_its_body_ends() {
+    let apache = need!(setup(TELLS)).config("Timeout 1").expect_log("WSGI|wsgi:error|OSError|http2").start();
+    for path in ways() {
+        let mut stream = Http2::post(apache.address(), path, &[]).expect("is sent");
+        stream.send(b"some").expect("is sent");
+        let said = stream.said();
+        // 408 has no byte of its own in HPACK.
+        assert!(matches!(said, Ok(Said::Head(0) | Said::Reset)), "{path}: {said:?}");
+    }
+    apache.get("/hello").expect_status(200);
+    apache.finish();
+}
+
 /// What nghttp tells about a request that announces its body with `Expect: 100-continue`.
 fn expecting(apache: &Apache, path: &str) -> String {
     let body = apache.root().join("site/hello.wsgi");

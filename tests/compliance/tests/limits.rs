@@ -101,6 +101,13 @@ fn hd_6_refused_bodies_close_the_connection() {
     assert_eq!(answers(&apache, &post("Content-Length: 1001\r\n", &large)), [413]);
     assert_eq!(answers(&apache, &post("Content-Length: 9223372036854775807\r\n", &large)), [413]);
     apache.get("/hello").expect_status(200);
+    // Who waits for 100 Continue is told at once.
+    for headers in ["Content-Length: 1001\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let mut connection = apache.connect();
+        connection.send(post(&format!("{headers}Expect: 100-continue\r\n"), "")).expect("is sent");
+        let head = connection.read_head().expect("is answered");
+        assert!(matches!(head.status, 411 | 413), "{headers}: {}", head.status);
+    }
     apache.finish();
 }
 
@@ -138,21 +145,23 @@ fn stalls(config: &str, modules: &[&str]) {
     }
     let apache = need!(setup(&whole)).modules(modules).expect_log("WSGI|wsgi:error").start();
     let paths: &[&str] = if ours { &["/echo", "/streamed"] } else { &["/echo"] };
-    for path in paths {
-        for part in [
-            "Content-Length: 100\r\n\r\nhalf",
-            "Transfer-Encoding: chunked\r\n\r\n64\r\nhalf",
-            "Transfer-Encoding: chunked\r\n\r\n6",
-        ] {
-            let asked = std::time::Instant::now();
-            let mut connection = apache.connect();
-            connection.send(format!("POST {path} HTTP/1.1\r\nHost: x\r\n{part}")).expect("is sent");
-            let response = connection.read_response("POST").expect("is answered");
-            assert_eq!(response.status, 408, "{path} {part:?}");
-            assert!(asked.elapsed() < AFTER, "{:?}", asked.elapsed());
-            assert_eq!(connection.read_to_end().expect("the connection ends"), b"", "{path} {part:?}");
-        }
+    let asked = std::time::Instant::now();
+    let parts = [
+        "Content-Length: 100\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n64\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n6",
+    ];
+    let mut stalled = Vec::new();
+    for (path, part) in paths.iter().flat_map(|path| parts.map(|part| (path, part))) {
+        let mut connection = apache.connect();
+        connection.send(format!("POST {path} HTTP/1.1\r\nHost: x\r\n{part}")).expect("is sent");
+        stalled.push((connection, format!("{path} {part:?}")));
     }
+    for (mut connection, what) in stalled {
+        assert_eq!(connection.read_response("POST").expect("is answered").status, 408, "{what}");
+        assert_eq!(connection.read_to_end().expect("the connection ends"), b"", "{what}");
+    }
+    assert!(asked.elapsed() < AFTER, "{:?}", asked.elapsed());
     if ours {
         apache.log().wait("WSGI1101: .*nothing more of the request body in time");
     }

@@ -43,7 +43,7 @@ pub const CHUNKED_REQUEST: DirectiveRow = DirectiveRow {
     context: Context::FileInfo,
     default: "Off",
     help: c"On accepts request bodies without a Content-Length",
-    difference: "",
+    difference: "concerns HTTP/1.1 only: HTTP/2 needs no length",
     effect: Effect::Works,
 };
 
@@ -64,7 +64,7 @@ pub const SEEKABLE_INPUT: DirectiveRow = DirectiveRow {
     syntax: ON_OFF,
     context: Context::FileInfo,
     default: "Off",
-    help: c"On gives wsgi.input seek() and tell()",
+    help: c"On gives wsgi.input seek() and tell(); the body is gathered then, whatever WSGIRequestBuffering says",
     difference: "ours",
     effect: Effect::Works,
 };
