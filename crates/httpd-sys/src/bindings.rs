@@ -68,6 +68,10 @@ pub type ap_HOOK_child_init_t =
     ::core::option::Option<unsafe extern "C" fn(pchild: *mut apr_pool_t, s: *mut server_rec)>;
 pub type ap_HOOK_handler_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
+pub type authn_status = ::core::ffi::c_uint;
+pub type authz_status = ::core::ffi::c_uint;
+pub type ap_HOOK_access_checker_t =
+    ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type apr_opt_fn_t = ::core::option::Option<unsafe extern "C" fn()>;
 pub type ap_input_mode_t = ::core::ffi::c_uint;
 pub type ap_out_filter_func = ::core::option::Option<
@@ -601,6 +605,43 @@ pub struct cmd_parms_struct {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct authn_provider {
+    pub check_password: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            user: *const ::core::ffi::c_char,
+            password: *const ::core::ffi::c_char,
+        ) -> authn_status,
+    >,
+    pub get_realm_hash: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            user: *const ::core::ffi::c_char,
+            realm: *const ::core::ffi::c_char,
+            rethash: *mut *mut ::core::ffi::c_char,
+        ) -> authn_status,
+    >,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct authz_provider {
+    pub check_authorization: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            require_line: *const ::core::ffi::c_char,
+            parsed_require_line: *const ::core::ffi::c_void,
+        ) -> authz_status,
+    >,
+    pub parse_require_line: ::core::option::Option<
+        unsafe extern "C" fn(
+            cmd: *mut cmd_parms,
+            require_line: *const ::core::ffi::c_char,
+            parsed_require_line: *mut *const ::core::ffi::c_void,
+        ) -> *const ::core::ffi::c_char,
+    >,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct module_struct {
     pub version: ::core::ffi::c_int,
     pub minor_version: ::core::ffi::c_int,
@@ -782,6 +823,19 @@ pub const AP_FILTER_ERROR: i32 = -102;
 pub const AP_REQ_ACCEPT_PATH_INFO: i32 = 0;
 pub const AP_REQ_REJECT_PATH_INFO: i32 = 1;
 pub const AP_REQ_DEFAULT_PATH_INFO: i32 = 2;
+pub const REMOTE_HOST: i32 = 0;
+pub const SATISFY_ANY: i32 = 1;
+pub const AP_AUTH_INTERNAL_PER_CONF: i32 = 1;
+pub const AUTH_DENIED: authn_status = 0;
+pub const AUTH_GRANTED: authn_status = 1;
+pub const AUTH_USER_FOUND: authn_status = 2;
+pub const AUTH_USER_NOT_FOUND: authn_status = 3;
+pub const AUTH_GENERAL_ERROR: authn_status = 4;
+pub const AUTHZ_DENIED: authz_status = 0;
+pub const AUTHZ_GRANTED: authz_status = 1;
+pub const AUTHZ_NEUTRAL: authz_status = 2;
+pub const AUTHZ_GENERAL_ERROR: authz_status = 3;
+pub const AUTHZ_DENIED_NO_USER: authz_status = 4;
 pub const OR_FILEINFO: i32 = 4;
 pub const OR_AUTHCFG: i32 = 8;
 pub const ACCESS_CONF: i32 = 64;
@@ -1131,6 +1185,31 @@ unsafe extern "C" {
     );
     pub fn ap_hook_child_init(
         pf: ap_HOOK_child_init_t,
+        aszPre: *const *const ::core::ffi::c_char,
+        aszSucc: *const *const ::core::ffi::c_char,
+        nOrder: ::core::ffi::c_int,
+    );
+    pub fn ap_register_auth_provider(
+        pool: *mut apr_pool_t,
+        provider_group: *const ::core::ffi::c_char,
+        provider_name: *const ::core::ffi::c_char,
+        provider_version: *const ::core::ffi::c_char,
+        provider: *const ::core::ffi::c_void,
+        type_: ::core::ffi::c_int,
+    ) -> apr_status_t;
+    pub fn ap_get_useragent_host(
+        req: *mut request_rec,
+        type_: ::core::ffi::c_int,
+        str_is_ip: *mut ::core::ffi::c_int,
+    ) -> *const ::core::ffi::c_char;
+    pub fn ap_psignature(
+        prefix: *const ::core::ffi::c_char,
+        r: *mut request_rec,
+    ) -> *const ::core::ffi::c_char;
+    pub fn ap_satisfies(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_some_auth_required(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_hook_access_checker(
+        pf: ap_HOOK_access_checker_t,
         aszPre: *const *const ::core::ffi::c_char,
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,

@@ -97,6 +97,8 @@ fn structures() -> Vec<Fact> {
         whole ap_regex_t { re_pcre, re_nsub, re_erroffset }
         whole ap_regmatch_t { rm_so, rm_eo }
         whole apr_proc_t { pid, in_ = in, out, err }
+        whole authn_provider { check_password, get_realm_hash }
+        whole authz_provider { check_authorization, parse_require_line }
         whole unixd_config_rec { user_name, user_id, group_id }
     }
     facts
@@ -121,6 +123,9 @@ fn numbers() -> Vec<Fact> {
         AP_SQ_RM_CONFIG_DUMP
         APR_BLOCK_READ APR_NONBLOCK_READ APR_BUCKET_DATA APR_BUCKET_METADATA AP_MODE_READBYTES AP_CONN_CLOSE
         MPM_CHILD_STARTED MPM_CHILD_EXITED
+        REMOTE_HOST SATISFY_ANY AP_AUTH_INTERNAL_PER_CONF
+        AUTH_DENIED AUTH_GRANTED AUTH_USER_FOUND AUTH_USER_NOT_FOUND AUTH_GENERAL_ERROR
+        AUTHZ_DENIED AUTHZ_GRANTED AUTHZ_NEUTRAL AUTHZ_GENERAL_ERROR AUTHZ_DENIED_NO_USER
     }
 }
 

@@ -5,6 +5,7 @@
 //! One `.so` holds one module: implement [`Module`] and name it in [`module!`]. Every call from httpd passes a panic
 //! fence, so no panic unwinds into C.
 
+mod auth;
 mod brigade;
 mod config;
 mod connection;
@@ -27,6 +28,7 @@ mod signal;
 mod table;
 mod text;
 
+pub use auth::{Authn, Authz, RealmHash};
 pub use brigade::{Brigade, PassError, Tail};
 pub use config::Config;
 pub use connection::{Address, Connection};

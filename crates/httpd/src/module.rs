@@ -1,5 +1,6 @@
 //! What a module is: the trait it implements, the record httpd loads, and the macro that makes the record.
 
+use crate::auth::{Authn, Authz, RealmHash};
 use crate::config::{self, Config};
 use crate::fence::{self, fence};
 use crate::hook::{Answer, Child, ChildStatus, Hooks, Parent};
@@ -63,6 +64,31 @@ pub trait Module: Sized + 'static {
     /// which runs last.
     fn map_to_storage(_: &mut Request<'_>) -> Answer {
         Answer::Declined
+    }
+
+    /// Whether whoever asks may come in, whoever he is. Also for sub-requests.
+    fn access_checker(_: &mut Request<'_>) -> Answer {
+        Answer::Declined
+    }
+
+    /// Whether the user has this password; see [`Hooks::authn_provider`].
+    fn check_password(_: &mut Request<'_>, _user: &[u8], _password: &[u8]) -> Authn {
+        Authn::Failed
+    }
+
+    /// What the user's password in this realm looks like; see [`Hooks::authn_provider`].
+    fn realm_hash(_: &mut Request<'_>, _user: &[u8], _realm: &[u8]) -> RealmHash {
+        RealmHash::Failed
+    }
+
+    /// Checks what stands behind the provider's name in a `Require` line. The error is a sentence, as for directives.
+    fn check_requirement(_line: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the user meets what stands behind the provider's name; see [`Hooks::authz_provider`].
+    fn is_authorized(_: &mut Request<'_>, _line: &[u8]) -> Authz {
+        Authz::Failed
     }
 
     /// Makes the response.

@@ -2,8 +2,10 @@
 //! `ap_set_content_type_ex`. Their absence is a normal answer.
 
 use crate::connection::Connection;
+use crate::request::Request;
+use crate::text;
 use httpd_sys as sys;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
 use std::sync::OnceLock;
 
@@ -20,6 +22,28 @@ pub(crate) fn is_https(connection: &Connection<'_>) -> bool {
     let function = unsafe { transmute::<unsafe extern "C" fn(), IsHttps>(function) };
     // SAFETY: the connection is live and belongs to this thread.
     unsafe { function(connection.raw()) != 0 }
+}
+
+/// mod_ssl.h: `APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *))`.
+type VarLookup = unsafe extern "C" fn(
+    *mut sys::apr_pool_t,
+    *mut sys::server_rec,
+    *mut sys::conn_rec,
+    *mut sys::request_rec,
+    *const c_char,
+) -> *mut c_char;
+
+/// A variable of mod_ssl; `None` without mod_ssl, and for what it does not know.
+pub(crate) fn ssl_variable<'r>(request: &Request<'r>, name: &CStr) -> Option<&'r [u8]> {
+    // SAFETY: the name is a C string; the registry lives as long as httpd's configuration.
+    let function = unsafe { sys::apr_dynamic_fn_retrieve(c"ssl_var_lookup".as_ptr()) }?;
+    // SAFETY: mod_ssl registers a function of this type under this name; it does not write to the name.
+    let function = unsafe { transmute::<unsafe extern "C" fn(), VarLookup>(function) };
+    // SAFETY: all of them are live and belong to this thread; the text is put into the request's pool.
+    unsafe {
+        let raw = request.raw();
+        text::bytes(function((*raw).pool, (*raw).server, (*raw).connection, raw, name.as_ptr()))
+    }
 }
 
 /// http_protocol.h, since 2.4.60.

@@ -109,6 +109,10 @@ impl<'p, M: Module> Hooks<'p, M> {
         Hooks { pool, of: PhantomData }
     }
 
+    pub(crate) fn pool(&self) -> Pool<'p> {
+        self.pool
+    }
+
     /// The names as httpd wants them: pointers, then null. No names are null altogether.
     fn names(&self, names: &[&'static CStr]) -> *const *const c_char {
         if names.is_empty() {
@@ -133,6 +137,8 @@ impl<'p, M: Module> Hooks<'p, M> {
         translate_name => ap_hook_translate_name, translate_name::<M>;
         /// [`Module::map_to_storage`].
         map_to_storage => ap_hook_map_to_storage, map_to_storage::<M>;
+        /// [`Module::access_checker`].
+        access_checker => ap_hook_access_checker, access_checker::<M>;
         /// [`Module::handler`].
         handler => ap_hook_handler, handler::<M>;
     }
@@ -146,6 +152,11 @@ unsafe extern "C" fn translate_name<M: Module>(request: *mut sys::request_rec) -
 unsafe extern "C" fn map_to_storage<M: Module>(request: *mut sys::request_rec) -> c_int {
     // SAFETY: as above.
     unsafe { request_hook(request, "map_to_storage", M::map_to_storage) }
+}
+
+unsafe extern "C" fn access_checker<M: Module>(request: *mut sys::request_rec) -> c_int {
+    // SAFETY: as above.
+    unsafe { request_hook(request, "access_checker", M::access_checker) }
 }
 
 unsafe extern "C" fn handler<M: Module>(request: *mut sys::request_rec) -> c_int {
