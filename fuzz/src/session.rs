@@ -4,8 +4,8 @@
 
 use wire::response::{decode_fail, put_fail, put_head, put_log};
 use wire::{
-    Body, FilePart, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder, RequestFields,
-    RequestOrder, ResponseHead, ResponseOrder, Split, WireError, split,
+    Answer, Body, FilePart, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder,
+    RequestFields, RequestOrder, ResponseHead, ResponseOrder, Split, WireError, split,
 };
 
 /// Reads `bytes` as a worker reads a child.
@@ -25,10 +25,13 @@ pub fn request(bytes: &[u8]) {
     });
 }
 
-/// Reads `bytes` as a child reads a worker. The lowest bit of the first byte says whether the request had a streamed body.
+/// Reads `bytes` as a child reads a worker. The lowest bit of the first byte says whether the request had a streamed body, the
+/// third whether requests are calls.
 pub fn response(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
-    let mut order = ResponseOrder::new(first & 1 == 1);
+    let begin =
+        |bit| if first & 4 == 4 { ResponseOrder::call() } else { ResponseOrder::new(first & bit == bit) };
+    let mut order = begin(1);
     let _ = frames(bytes, |kind, payload| {
         order.accept(kind)?;
         match kind {
@@ -66,6 +69,7 @@ pub fn response(bytes: &[u8]) {
                     Ok(())
                 });
             }
+            Kind::Answer => answer(payload)?,
             Kind::Data => assert!(!payload.is_empty(), "data frames are never empty"),
             Kind::End | Kind::Abort | Kind::WantBody => {
                 assert!(payload.is_empty(), "{kind:?} carries nothing")
@@ -75,10 +79,19 @@ pub fn response(bytes: &[u8]) {
             }
         }
         if order.is_done() {
-            order = ResponseOrder::new(first & 2 == 2);
+            order = begin(2);
         }
         Ok(())
     });
+}
+
+fn answer(payload: &[u8]) -> Result<(), WireError> {
+    let answer = Answer::decode(payload)?;
+    if let Answer::Names(names) = answer {
+        assert_eq!(names.iter().count(), names.len());
+    }
+    same(payload, |out| answer.put(out));
+    Ok(())
 }
 
 /// Hands each frame to `take` until the bytes or the patience of one side end.
@@ -124,6 +137,7 @@ fn encode(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), WireError> {
         application_group: request.application_group,
         script: request.script,
         callable: request.callable,
+        task: request.task,
     };
     let mut encoder = RequestEncoder::new(out, &fields)?;
     assert_eq!(request.environ().count(), request.environ_len());

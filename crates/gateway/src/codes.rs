@@ -1,5 +1,5 @@
 //! The gateway's log codes: number, and what the administrator is to do. The facts of a case are the caller's. The only place
-//! where this crate gives out codes: those below 1000 mean what they mean in mod_wsgi, ours are from 1200 to 1249.
+//! where this crate gives out codes: those below 1000 mean what they mean in mod_wsgi, ours are from 1200 to 1249, and from 1391 for calls.
 
 use std::fmt::Display;
 
@@ -97,6 +97,50 @@ pub(crate) const NO_PRELOAD: Code = Code::new(
     "WSGI1213",
     "The script is loaded with its first request instead. Look at the limits of the process.",
 );
+/// The script for Basic authentication lacks its function.
+pub(crate) const NO_CHECK_PASSWORD: Code = Code::new(
+    "WSGI0043",
+    "Define check_password(environ, user, password) in it, or remove AuthBasicProvider wsgi.",
+);
+/// The script for Digest authentication lacks its function.
+pub(crate) const NO_REALM_HASH: Code = Code::new(
+    "WSGI0046",
+    "Define get_realm_hash(environ, user, realm) in it, or remove AuthDigestProvider wsgi.",
+);
+/// A group's name cannot be written in a configuration.
+pub(crate) const GROUP_NOT_LATIN_1: Code = Code::new("WSGI0049", "Let it return bytes. The user is refused.");
+/// A group is no text.
+pub(crate) const GROUP_NOT_TEXT: Code = Code::new("WSGI0050", "Let it return strings. The user is refused.");
+/// The groups are no iterable.
+pub(crate) const GROUPS_NOT_ITERABLE: Code =
+    Code::new("WSGI0051", "Let it return a list of strings. The user is refused.");
+/// The script for groups lacks its function.
+pub(crate) const NO_GROUPS: Code = Code::new("WSGI0052", "Define groups_for_user(environ, user) in it.");
+/// What is returned says neither yes nor no.
+pub(crate) const NOT_A_VERDICT: Code =
+    Code::new("WSGI0055", "It must return True, False or None. The client is refused.");
+/// The script for access lacks its function.
+pub(crate) const NO_ALLOW_ACCESS: Code = Code::new("WSGI0056", "Define allow_access(environ, host) in it.");
+/// A user without a name.
+pub(crate) const EMPTY_USER: Code =
+    Code::new("WSGI0176", "It must return True, False, None or the user's name.");
+/// A user's name that is none.
+pub(crate) const NO_USER: Code =
+    Code::new("WSGI0177", "It must return True, False, None or the user's name.");
+/// A hash without content.
+pub(crate) const EMPTY_HASH: Code =
+    Code::new("WSGI0178", "It must return None or the MD5 of user:realm:password in hexadecimal.");
+/// A hash that is none.
+pub(crate) const NO_HASH: Code =
+    Code::new("WSGI0179", "It must return None or the MD5 of user:realm:password in hexadecimal.");
+/// A dispatch script returned no name.
+pub(crate) const NOT_A_NAME: Code =
+    Code::new("WSGI1391", "It must return None, or a name as the directive takes it.");
+/// More groups than an answer holds.
+pub(crate) const TOO_MANY_NAMES: Code =
+    Code::new("WSGI1392", "Let it return only groups that a Require line can name. The user is refused.");
+/// Preparing the call of a function failed.
+pub(crate) const SCRIPT_NOT_CALLED: Code = Code::new("WSGI1393", "");
 
 #[cfg(test)]
 mod tests {

@@ -137,3 +137,78 @@ pub enum Served {
     /// had no answer: another process has to serve it.
     OutOfDate,
 }
+
+/// One call of a function of a script for the server: who may come in, and where a request goes.
+pub struct Call<'a> {
+    /// As [`Request::environ`], with `mod_wsgi.process_group` and `mod_wsgi.application_group`. Keys that begin with
+    /// `mod_ssl.var.` are what `mod_ssl.var_lookup` finds.
+    pub environ: &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
+    /// Absolute path of the script file.
+    pub script: &'a [u8],
+    /// Name of the interpreter; "" is the main one.
+    pub application_group: &'a str,
+    /// `mod_ssl.is_https()`.
+    pub https: bool,
+    /// Whether a script that has changed since it was loaded is loaded again (WSGIScriptReloading).
+    pub script_reloading: bool,
+    /// Which function, with what.
+    pub question: Question<'a>,
+}
+
+/// A function of a script and its arguments behind the environ, latin-1 bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<'a> {
+    /// `allow_access(environ, host)`.
+    AllowAccess {
+        /// The client's name, or its address.
+        host: &'a [u8],
+    },
+    /// `check_password(environ, user, password)`.
+    CheckPassword {
+        /// Who.
+        user: &'a [u8],
+        /// With what.
+        password: &'a [u8],
+    },
+    /// `get_realm_hash(environ, user, realm)`.
+    RealmHash {
+        /// Who.
+        user: &'a [u8],
+        /// Where.
+        realm: &'a [u8],
+    },
+    /// `groups_for_user(environ, user)`.
+    GroupsForUser {
+        /// Who.
+        user: &'a [u8],
+    },
+    /// `process_group(environ)`, `application_group(environ)`, `callable_object(environ)`.
+    Dispatch,
+}
+
+/// What a call came to.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The function returned None.
+    Nothing,
+    /// It returned False.
+    No,
+    /// It returned True.
+    Yes,
+    /// It returned a text: UTF-8 for a user, latin-1 for a hash. Not empty, no NUL.
+    Text(Vec<u8>),
+    /// The groups of a user, as far as a configuration can name them.
+    Names(Vec<Vec<u8>>),
+    /// What a dispatch script has chosen, latin-1; `None` where it keeps what is configured.
+    Choice {
+        /// Instead of WSGIProcessGroup.
+        process_group: Option<Vec<u8>>,
+        /// Instead of WSGIApplicationGroup.
+        application_group: Option<Vec<u8>>,
+        /// Instead of WSGICallableObject.
+        callable: Option<Vec<u8>>,
+    },
+    /// It cannot be answered. The reason is logged.
+    Failed,
+}

@@ -16,7 +16,7 @@ const MAX_KEPT_KEYS: usize = 512;
 pub(crate) struct KeyCache(HashMap<Box<[u8]>, Stored, FxBuildHasher>);
 
 impl KeyCache {
-    fn key<'py>(&mut self, py: Attached<'py>, name: &[u8]) -> Result<'py, Object<'py>> {
+    pub(crate) fn key<'py>(&mut self, py: Attached<'py>, name: &[u8]) -> Result<'py, Object<'py>> {
         if let Some(key) = self.0.get(name) {
             return Ok(key.get(py));
         }

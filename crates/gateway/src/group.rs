@@ -45,6 +45,8 @@ pub(crate) struct InPython {
     pub(crate) seekable_input: Class<Input>,
     pub(crate) adapter: Class<Adapter>,
     pub(crate) log: Class<Log>,
+    /// Makes the functions of `mod_ssl` for a call.
+    pub(crate) ssl: Stored,
     make_text: Stored,
     finish: Stored,
 }
@@ -125,6 +127,7 @@ impl Group {
             input: INPUT.create(py)?,
             seekable_input: SEEKABLE_INPUT.create(py)?,
             adapter: ADAPTER.create(py)?,
+            ssl: get(b"_ssl")?.store(),
             make_text: get(b"_text")?.store(),
             finish: get(b"_finish")?.store(),
             log,

@@ -27,8 +27,8 @@ mod worker;
 
 pub use codes::Code;
 pub use config::{
-    Config, InterpreterSettings, MOD_WSGI_VERSION, Preload, Request, ScriptOwner, ScriptRoot, Served,
-    SettingsOf,
+    Answer, Call, Config, InterpreterSettings, MOD_WSGI_VERSION, Preload, Question, Request, ScriptOwner,
+    ScriptRoot, Served, SettingsOf,
 };
 pub use exchange::{BodyError, Exchange, Level, WriteError};
 pub use gateway::{Gateway, StartError, Stopped};

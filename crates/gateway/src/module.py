@@ -90,6 +90,20 @@ def _text(stream):
     return io.TextIOWrapper(stream, "utf-8", "replace", newline=None, line_buffering=True, write_through=True)
 
 
+def _ssl(https, variables):
+    def is_https():
+        return https
+
+    def var_lookup(name):
+        if isinstance(name, bytes):
+            name = name.decode("latin-1")
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a variable must be bytes or str, not {type(name).__name__}")
+        return variables.get(name)
+
+    return is_https, var_lookup
+
+
 def _extend_path(python_path, home):
     import site
     import sys

@@ -108,6 +108,24 @@ impl Script {
         Ok(loaded)
     }
 
+    /// The module of a script that the server calls: when the file has changed, the old module makes room for a new one in the same
+    /// interpreter. Calls that run in the old one keep it.
+    pub(crate) fn current<'py>(
+        &self,
+        py: Attached<'py>,
+        finder: &Finder,
+        reloading: bool,
+    ) -> std::result::Result<Arc<Loaded>, Failure<'py>> {
+        if let Some(loaded) = self.loaded() {
+            if !reloading || !py.detach(|| self.has_changed(&loaded)) {
+                return Ok(loaded);
+            }
+            // Does nothing when another thread was faster.
+            finder.unload(py, &self.path, &loaded.namespace.get(py)).map_err(Failure::Raised)?;
+        }
+        self.load(py, finder)
+    }
+
     /// Forgets a module in which nothing was found to call: the next request loads the script again.
     pub(crate) fn forget<'py>(
         &self,
@@ -134,6 +152,11 @@ impl Loaded {
             self.used.store(true, Ordering::Release);
         }
         Ok(found)
+    }
+
+    /// The module's `__dict__`.
+    pub(crate) fn namespace<'py>(&self, py: Attached<'py>) -> Object<'py> {
+        self.namespace.get(py)
     }
 
     /// Whether the script has its own opinion about being out of date.

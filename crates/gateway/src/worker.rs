@@ -1,5 +1,7 @@
 //! A request thread: its Python thread states, what it keeps between requests, and the way of one request.
 
+mod call;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,7 +4,7 @@ use httpd::{Answer, FileType, Level, PathInfo, Request};
 
 use crate::config::HandlerScript;
 use crate::generation::Generation;
-use crate::groups::{GroupHandle, RequestPlan};
+use crate::groups::{GroupHandle, Groups, RequestPlan};
 use crate::hooks::Wsgi;
 use crate::notes;
 use crate::owner;
@@ -62,8 +62,12 @@ pub fn handle(request: &mut Request<'_>) -> Answer {
         None if is_aliased(request) => notes::apply(request, &mut settings),
         _ => Ok(()),
     });
-    let outcome = checked.and_then(|()| plan(request, &settings, script, generation));
-    match outcome {
+    if let (Ok(()), Some(dispatch)) = (&checked, settings.dispatch.take())
+        && let Err(status) = crate::auth::choose(request, &dispatch, script, &mut settings)
+    {
+        return Answer::Status(status);
+    }
+    match checked.and_then(|()| plan(request, &settings, script, generation)) {
         Ok(plan) => crate::relay::serve(request, &plan),
         Err(refusal) => {
             let script = script.map_or_else(|| request.filename().unwrap_or_default(), |script| &script.path);
@@ -168,16 +172,32 @@ fn plan<'g>(
         }
     }
     let group = group(settings, generation, &name, facts.server_name)?;
-    let filename = request.filename().unwrap_or_default();
     if let Some(owner) = group.definition.script_owner {
+        let filename = request.filename().unwrap_or_default();
         owner::check(owner, script.map_or(filename, |script| &script.path))?;
     }
-    Ok(RequestPlan {
-        groups: &generation.groups,
+    let application_group = settings.application_group(&facts, group.sole_application);
+    let callable = settings.callable(&facts);
+    let to = (&generation.groups, group);
+    Ok(RequestPlan { callable, ..plan_for(request, settings, script, to, application_group, script_name) })
+}
+
+/// The plan of a request for a group, without a callable.
+pub fn plan_for<'g>(
+    request: &Request<'_>,
+    settings: &Settings,
+    script: Option<&HandlerScript>,
+    (groups, group): (&'g Groups, &'g GroupHandle),
+    application_group: Vec<u8>,
+    script_name: Vec<u8>,
+) -> RequestPlan<'g> {
+    let filename = request.filename().unwrap_or_default();
+    RequestPlan {
+        groups,
         group,
-        application_group: settings.application_group(&facts, group.sole_application),
-        callable: settings.callable(&facts),
-        path_info: path::collapse(info),
+        application_group,
+        callable: Vec::new(),
+        path_info: path::collapse(request.path_info().unwrap_or_default()),
         script: script.map_or_else(|| filename.to_vec(), |script| script.path.clone()),
         resource: script.map(|_| filename.to_vec()),
         pass_authorization: settings.pass_authorization.unwrap_or(false),
@@ -189,5 +209,5 @@ fn plan<'g>(
         proxy_headers: settings.proxy_headers.clone(),
         proxies: settings.proxies.clone(),
         script_name,
-    })
+    }
 }

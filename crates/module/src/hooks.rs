@@ -1,10 +1,13 @@
 //! The module as httpd sees it: its hooks, in which order they run, and what each hands over to.
 
-use httpd::{Answer, Child, ChildStatus, Hooks, Module, ModuleRecord, Order, Parent, Position, Request};
+use httpd::{
+    Answer, Authn, Authz, Child, ChildStatus, Hooks, Module, ModuleRecord, Order, Parent, Position,
+    RealmHash, Request,
+};
 
 use crate::config::{DirConfig, ServerConfig};
 use crate::directives::DIRECTIVES;
-use crate::{check, handler, supervise};
+use crate::{auth, check, handler, supervise};
 
 /// The module.
 #[derive(Debug)]
@@ -37,6 +40,14 @@ impl Module for Wsgi {
         });
         // Everything else of this hook may read .htaccess files.
         hooks.map_to_storage(Order::at(Position::ReallyFirst));
+        // What mod_ssl refuses needs no script, and hosts are refused before a script is asked about users.
+        hooks.access_checker(Order {
+            position: Position::Middle,
+            after: &[c"mod_ssl.c"],
+            before: &[c"mod_authz_host.c"],
+        });
+        hooks.authn_provider(c"wsgi");
+        hooks.authz_provider(c"wsgi-group");
         hooks.handler(Order::at(Position::Middle));
     }
 
@@ -69,6 +80,26 @@ impl Module for Wsgi {
 
     fn map_to_storage(request: &mut Request<'_>) -> Answer {
         handler::look_ahead(request)
+    }
+
+    fn access_checker(request: &mut Request<'_>) -> Answer {
+        auth::access(request)
+    }
+
+    fn check_password(request: &mut Request<'_>, user: &[u8], password: &[u8]) -> Authn {
+        auth::check_password(request, user, password)
+    }
+
+    fn realm_hash(request: &mut Request<'_>, user: &[u8], realm: &[u8]) -> RealmHash {
+        auth::realm_hash(request, user, realm)
+    }
+
+    fn check_requirement(line: &[u8]) -> Result<(), String> {
+        auth::check_requirement(line)
+    }
+
+    fn is_authorized(request: &mut Request<'_>, line: &[u8]) -> Authz {
+        auth::is_authorized(request, line)
     }
 
     fn handler(request: &mut Request<'_>) -> Answer {

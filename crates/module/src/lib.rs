@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod auth;
 mod body;
 mod check;
 mod companions;

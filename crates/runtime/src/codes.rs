@@ -1,4 +1,4 @@
-//! The worker's own log codes, from 1250 to 1299: number, and what the administrator is to do. The facts of a case are the
+//! The worker's own log codes, from 1250 to 1299, and for calls 1394 and 1395: number, and what the administrator is to do. The facts of a case are the
 //! caller's. The only place where this crate gives out codes.
 
 use gateway::Code;
@@ -71,3 +71,8 @@ pub const HEAD: Code = Code::new("WSGI1268", "Please report it with this line.")
 /// WSGIFreeThreading without a Python for it.
 pub const NOT_FREE_THREADED: Code =
     Code::new("WSGI0200", "Name a free-threaded build with python=, or remove the directive.");
+/// A panic while a call was answered.
+pub const CALL_PANIC: Code =
+    Code::new("WSGI1394", "The worker's line about it says where; please report it with that line.");
+/// An answer that does not fit a frame.
+pub const ANSWER: Code = Code::new("WSGI1395", "Let the script return less.");

@@ -12,6 +12,7 @@
 
 mod activity;
 mod boot;
+mod call;
 mod codes;
 mod control;
 mod identity;

@@ -201,6 +201,7 @@ mod tests {
             application_group: b"",
             script: b"/srv/app.wsgi",
             callable: b"application",
+            task: wire::Task::Application,
         };
         RequestEncoder::new(&mut bytes, &fields).unwrap().finish(body).unwrap();
         bytes

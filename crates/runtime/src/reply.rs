@@ -11,7 +11,7 @@ use gateway::{BodyError, Exchange, Level, ResponseHead, WriteError};
 use unix::files::readable_size;
 use wire::frame::{self, put_empty};
 use wire::response::{data_frames, put_fail, put_head, put_log};
-use wire::{FilePart, Kind, LogLevel, Refusal, RefusalReason, RequestOrder};
+use wire::{FilePart, Kind, LogLevel, Refusal, RefusalReason, RequestOrder, WireError};
 
 use crate::link::{Link, LinkError};
 use crate::upload::Upload;
@@ -79,6 +79,27 @@ impl Reply {
         buffers.log.shrink_to(KEPT);
         let reusable = self.order.answered() && self.broken.is_none();
         (reusable.then_some(self.link), buffers)
+    }
+
+    /// Answers a call with the frame that `put` writes.
+    pub fn answer(&mut self, put: impl FnOnce(&mut Vec<u8>) -> Result<(), WireError>) {
+        if self.phase != Phase::Before {
+            return;
+        }
+        match put(&mut self.buffers.out) {
+            Ok(()) => {
+                self.phase = Phase::Closed;
+                // A child that is gone needs no answer; `sent` has taken note.
+                let _ = self.send(&[], &[]);
+            }
+            Err(error) => {
+                let facts = format!("The answer of the script cannot be passed on: {error}.");
+                if !self.tell(Level::Error, &codes::ANSWER.line(&facts)) {
+                    log::report(codes::ANSWER, &facts);
+                }
+                self.fail(500);
+            }
+        }
     }
 
     /// Sends what is in `out`, then `parts`. Afterwards `out` is empty.

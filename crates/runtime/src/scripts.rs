@@ -1,7 +1,7 @@
 //! What this worker may run: scripts below the roots that root's configuration names, and the callables and application groups
 //! it names for them. Pure arithmetic on paths and names.
 
-use spec::{Allowed, Root};
+use spec::{Allowed, Purpose, Root};
 
 /// The configured roots.
 #[derive(Debug)]
@@ -17,6 +17,14 @@ pub enum NotAllowed {
          server's own configuration, not in .htaccess files"
     )]
     Script(String),
+    /// A script that may not be asked this.
+    #[error("the script \"{script}\" is not one that {} of the configuration names for this process group", .purpose.directive())]
+    Call {
+        /// The script.
+        script: String,
+        /// What it was to be asked.
+        purpose: Purpose,
+    },
     /// Another name for the callable.
     #[error("{}", name_sentence(.script, "callable", .name, .allowed, "WSGICallableObject or callable-object="))]
     Callable {
@@ -54,6 +62,40 @@ impl Roots {
         Self(clean.filter_map(|(path, root)| path.map(|path| (path, root))).collect())
     }
 
+    /// The roots that cover a script and are for this purpose.
+    fn covering<'a>(&'a self, path: Option<&[u8]>, purpose: Purpose) -> impl Iterator<Item = &'a Root> {
+        let covers = move |root: &[u8]| {
+            let rest = path.and_then(|path| path.strip_prefix(root));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        let covering = self.0.iter().filter(move |(path, _)| covers(path)).map(|(_, root)| root);
+        covering.filter(move |root| root.purpose == purpose)
+    }
+
+    /// Whether one root covers `script`, is for this purpose and allows the application group.
+    ///
+    /// # Errors
+    /// What is not allowed.
+    pub fn check_call(
+        &self,
+        script: &[u8],
+        purpose: Purpose,
+        application_group: &[u8],
+    ) -> Result<(), NotAllowed> {
+        let path = normal(script);
+        let covering = || self.covering(path.as_deref(), purpose);
+        if covering().any(|root| root.application_group.permits(application_group)) {
+            return Ok(());
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let script = text(script);
+        if covering().next().is_none() {
+            return Err(NotAllowed::Call { script, purpose });
+        }
+        let allowed = names(covering().map(|root| &root.application_group));
+        Err(NotAllowed::ApplicationGroup { script, name: text(application_group), allowed })
+    }
+
     /// Whether one root covers `script` and allows these names for it. Repeated slashes and `.` mean nothing; `..` is never
     /// allowed, as what it leads to depends on symbolic links.
     ///
@@ -61,11 +103,7 @@ impl Roots {
     /// What is not allowed, and for a name, what would have been.
     pub fn check(&self, script: &[u8], callable: &[u8], application_group: &[u8]) -> Result<(), NotAllowed> {
         let path = normal(script);
-        let covers = |root: &[u8]| {
-            let rest = path.as_deref().and_then(|path| path.strip_prefix(root));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        let covering = || self.0.iter().filter(|(path, _)| covers(path)).map(|(_, root)| root);
+        let covering = || self.covering(path.as_deref(), Purpose::Application);
         if covering()
             .any(|root| root.callable.permits(callable) && root.application_group.permits(application_group))
         {
@@ -123,7 +161,7 @@ mod tests {
     use super::*;
 
     fn root(path: &str, callable: Allowed, application_group: Allowed) -> Root {
-        Root { path: path.into(), callable, application_group }
+        Root { path: path.into(), purpose: Purpose::Application, callable, application_group }
     }
 
     fn any(path: &str) -> Root {
@@ -162,6 +200,30 @@ mod tests {
         assert!(allows(&Roots::new(vec![any("/")]), "/anything"));
         assert!(!allows(&Roots::new(vec![any("/a/../b")]), "/b/x"));
         assert!(!allows(&Roots::new(Vec::new()), "/a"));
+    }
+
+    #[test]
+    fn sk_10_a_script_is_asked_only_what_it_is_there_for() {
+        let access = Root { purpose: Purpose::Access, ..root("/srv/auth.wsgi", only(&[]), only(&[""])) };
+        let roots = Roots::new(vec![access, any("/srv/app.wsgi")]);
+        assert_eq!(roots.check_call(b"/srv/auth.wsgi", Purpose::Access, b""), Ok(()));
+        for (script, purpose) in [
+            (&b"/srv/auth.wsgi"[..], Purpose::AuthUser),
+            (b"/srv/auth.wsgi", Purpose::Dispatch),
+            (b"/srv/app.wsgi", Purpose::Access),
+            (b"/srv/../srv/auth.wsgi", Purpose::Access),
+            (b"/tmp/evil.py", Purpose::Access),
+        ] {
+            let error = roots.check_call(script, purpose, b"").unwrap_err();
+            assert!(
+                matches!(error, NotAllowed::Call { .. }) && error.to_string().contains("WSGI"),
+                "{error}"
+            );
+        }
+        let error = roots.check_call(b"/srv/auth.wsgi", Purpose::Access, b"other").unwrap_err();
+        assert!(matches!(error, NotAllowed::ApplicationGroup { .. }), "{error}");
+        // What is there to be asked is no application.
+        assert!(matches!(roots.check(b"/srv/auth.wsgi", b"allow_access", b""), Err(NotAllowed::Script(_))));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::reply::{Buffers, Reply, refuse};
 use crate::scripts::Roots;
 use crate::upload::{Stream, Upload};
 use crate::wishes::Wishes;
-use crate::{codes, log};
+use crate::{call, codes, log};
 
 /// How often a thread looks for the next request of a connection that it has just answered before it goes to sleep.
 const TRIES: u32 = 3;
@@ -185,6 +185,10 @@ impl RequestThread<'_> {
             return refuse(link, refusal, taken.order, self.shared.silence);
         }
         let request = taken.request;
+        if request.task.is_call() {
+            let (worker, buffers) = (&mut self.worker, &mut self.buffers);
+            return call::serve(self.shared, worker, buffers, link, &request, taken.order);
+        }
         let (group, callable) = match names(&request, &self.shared.roots) {
             Ok(names) => names,
             Err((reason, text)) => {

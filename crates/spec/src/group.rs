@@ -104,10 +104,43 @@ impl Default for Transfer {
 pub struct Root {
     /// The script, or a directory whose files are scripts.
     pub path: PathBuf,
-    /// Names that requests for these scripts may give for the callable.
+    /// What these scripts may be asked.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// Names that requests for these scripts may give for the callable; only applications have some.
     pub callable: Allowed,
     /// Names that requests for these scripts may give for the application group; empty is the main interpreter.
     pub application_group: Allowed,
+}
+
+/// What a script is there for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Purpose {
+    /// It has WSGI applications.
+    #[default]
+    Application,
+    /// It says who may come in (`WSGIAccessScript`).
+    Access,
+    /// It knows users and passwords (`WSGIAuthUserScript`).
+    AuthUser,
+    /// It knows the groups of users (`WSGIAuthGroupScript`).
+    AuthGroup,
+    /// It says where requests go (`WSGIDispatchScript`).
+    Dispatch,
+}
+
+impl Purpose {
+    /// The directive that names such scripts.
+    #[must_use]
+    pub const fn directive(self) -> &'static str {
+        match self {
+            Self::Application => "WSGIScriptAlias",
+            Self::Access => "WSGIAccessScript",
+            Self::AuthUser => "WSGIAuthUserScript",
+            Self::AuthGroup => "WSGIAuthGroupScript",
+            Self::Dispatch => "WSGIDispatchScript",
+        }
+    }
 }
 
 /// The names that the configuration can produce in one place.

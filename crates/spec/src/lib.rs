@@ -13,6 +13,8 @@ pub mod options;
 pub mod owner;
 pub mod worker;
 
-pub use group::{Account, Allowed, Definitions, Preload, ProcessGroup, Root, Timeouts, Timers, Transfer};
+pub use group::{
+    Account, Allowed, Definitions, Preload, ProcessGroup, Purpose, Root, Timeouts, Timers, Transfer,
+};
 pub use interpreter::PythonSettings;
 pub use owner::ScriptOwner;

@@ -16,6 +16,8 @@ pub const MAX_RESPONSE_HEAD: u32 = 512 * 1024;
 pub const MAX_DATA: u32 = 1024 * 1024;
 /// Longest piece of log text in one frame, in bytes. Longer texts are cut into several frames.
 pub const MAX_LOG: u32 = 64 * 1024;
+/// Longest answer to a call, in bytes: room for some thousand groups of a user.
+pub const MAX_ANSWER: u32 = 64 * 1024;
 /// Longest sentence in a refusal, in bytes.
 pub const MAX_REFUSAL: u32 = 4 * 1024;
 
@@ -49,11 +51,13 @@ pub enum Kind {
     WantBody = 0x48,
     /// Worker: the request was not looked at, see [`crate::Refusal`].
     Refuse = 0x49,
+    /// Worker: what a call came to, see [`crate::Answer`].
+    Answer = 0x4a,
 }
 
 impl Kind {
     /// All kinds, for tables and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Request,
         Self::Body,
         Self::BodyEnd,
@@ -67,6 +71,7 @@ impl Kind {
         Self::Log,
         Self::WantBody,
         Self::Refuse,
+        Self::Answer,
     ];
 
     /// The kind with this tag.
@@ -89,6 +94,7 @@ impl Kind {
             Self::Fail => (2, 2),
             Self::Log => (2, MAX_LOG + 1),
             Self::Refuse => (1, MAX_REFUSAL + 1),
+            Self::Answer => (1, MAX_ANSWER),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! frame    = kind u8, version u8, zero u16, payload length u32, payload
 //! child  → = Request (Body* (BodyEnd | BodyAbort))?          the part in brackets only for a streamed body
 //! worker → = (Log | WantBody)* ( Head (Data | File | Log)* (End | Abort) | Fail | Refuse )
+//!          | Log* ( Answer | Fail | Refuse )                       when the request is a call, see [`Task`]
 //! ```
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod head;
 pub mod order;
 pub mod request;
 pub mod response;
+pub mod task;
 
 pub use cursor::Cursor;
 pub use error::WireError;
@@ -27,3 +29,4 @@ pub use frame::{FrameHeader, HEADER_LEN, Kind, Split, VERSION, split};
 pub use order::{RequestOrder, ResponseOrder};
 pub use request::{Body, Flags, Request, RequestEncoder, RequestFields};
 pub use response::{FilePart, Log, LogLevel, Refusal, RefusalReason, ResponseHead};
+pub use task::{Answer, Choice, Names, Task};

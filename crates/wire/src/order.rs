@@ -54,6 +54,8 @@ pub enum ResponseOrder {
         /// The request has a streamed body that was not asked for yet.
         body_wanted: bool,
     },
+    /// The request was a call: no answer yet.
+    Call,
     /// The head came.
     After {
         /// The request has a streamed body that was not asked for yet.
@@ -70,22 +72,30 @@ impl ResponseOrder {
         Self::Before { body_wanted: streamed }
     }
 
+    /// For a call that was just sent.
+    #[must_use]
+    pub fn call() -> Self {
+        Self::Call
+    }
+
     /// Takes note of a frame.
     ///
     /// # Errors
     /// [`WireError::OutOfOrder`].
     pub fn accept(&mut self, kind: Kind) -> Result<(), WireError> {
         *self = match (*self, kind) {
-            (state @ (Self::Before { .. } | Self::After { .. }), Kind::Log) => state,
+            (state @ (Self::Before { .. } | Self::Call | Self::After { .. }), Kind::Log) => state,
             (Self::Before { body_wanted: true }, Kind::WantBody) => Self::Before { body_wanted: false },
             (Self::After { body_wanted: true }, Kind::WantBody) => Self::After { body_wanted: false },
             (Self::Before { body_wanted }, Kind::Head) => Self::After { body_wanted },
             (Self::Before { .. }, Kind::Fail | Kind::Refuse) => Self::Done,
+            (Self::Call, Kind::Answer | Kind::Fail | Kind::Refuse) => Self::Done,
             (state @ Self::After { .. }, Kind::Data | Kind::File) => state,
             (Self::After { .. }, Kind::End | Kind::Abort) => Self::Done,
             (state, kind) => {
                 let state = match state {
                     Self::Before { .. } => "waiting for a response head",
+                    Self::Call => "waiting for the answer to a call",
                     Self::After { .. } => "receiving a response body",
                     Self::Done => "no request was open",
                 };

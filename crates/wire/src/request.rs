@@ -1,7 +1,7 @@
 //! The request frame: which application, its environ, its body; encoding for the child, decoding for the worker.
 
 use crate::frame::{self, Kind, MAX_INLINE_BODY};
-use crate::{Cursor, WireError};
+use crate::{Cursor, Task, WireError};
 
 /// Where the body of a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,11 @@ pub struct Request<'a> {
     pub application_group: &'a [u8],
     /// Absolute path of the script file.
     pub script: &'a [u8],
-    /// Name of the callable in the script's module.
+    /// Name of the callable in the script's module; empty for a call, whose task says it.
     pub callable: &'a [u8],
-    /// The body.
+    /// What is to be done.
+    pub task: Task<'a>,
+    /// The body; empty for a call.
     pub body: Body<'a>,
     environ: &'a [u8],
     count: u16,
@@ -81,6 +83,10 @@ impl<'a> Request<'a> {
             return Err(WireError::Invalid("script"));
         }
         let callable = c.short("callable")?;
+        let task = Task::decode(&mut c)?;
+        if task.is_call() && !callable.is_empty() {
+            return Err(WireError::Invalid("callable"));
+        }
         let count = c.u16("environ count")?;
         let environ = c.rest();
         for _ in 0..count {
@@ -92,6 +98,9 @@ impl<'a> Request<'a> {
         let environ = environ.get(..environ.len() - c.rest().len()).unwrap_or_default();
         let body = decode_body(&mut c)?;
         c.end()?;
+        if task.is_call() && body != Body::Inline(b"") {
+            return Err(WireError::Invalid("body"));
+        }
         Ok(Self {
             flags,
             request_start,
@@ -99,6 +108,7 @@ impl<'a> Request<'a> {
             application_group,
             script,
             callable,
+            task,
             body,
             environ,
             count,
@@ -157,6 +167,8 @@ pub struct RequestFields<'a> {
     pub script: &'a [u8],
     /// See [`Request::callable`].
     pub callable: &'a [u8],
+    /// See [`Request::task`].
+    pub task: Task<'a>,
 }
 
 /// Writes a request frame straight into a buffer, entry by entry.
@@ -181,7 +193,8 @@ impl<'b> RequestEncoder<'b> {
             out.extend_from_slice(&fields.queue_start.to_le_bytes());
             frame::put_short(out, "application group", fields.application_group)?;
             frame::put_short(out, "script", fields.script)?;
-            frame::put_short(out, "callable", fields.callable)
+            frame::put_short(out, "callable", fields.callable)?;
+            fields.task.put(out)
         };
         if let Err(error) = put() {
             out.truncate(start);

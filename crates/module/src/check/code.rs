@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use httpd::{Line, Parent, Server};
 use spec::options::Code;
-use spec::{Allowed, Preload, Root};
+use spec::{Allowed, Preload, Purpose, Root};
 
 use crate::config::Import;
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
+use crate::routing::calls::CallRoot;
 use crate::routing::leads::{self, Names, ServerLeads, either};
 use crate::routing::places::{self, Said};
 
@@ -90,6 +91,7 @@ pub(super) fn of(
     mut roots: BTreeMap<Vec<u8>, Names>,
     servers: &[ServerLeads],
     imports: &Imports,
+    calls: &[CallRoot],
     mistakes: &mut Vec<String>,
 ) -> Code {
     let mut preload: Vec<Preload> = Vec::new();
@@ -124,7 +126,12 @@ pub(super) fn of(
     let mut code = Code { roots: Vec::with_capacity(roots.len()), preload };
     for (path, Names { callable, application_group }) in roots {
         match String::from_utf8(path) {
-            Ok(path) => code.roots.push(Root { path: PathBuf::from(path), callable, application_group }),
+            Ok(path) => code.roots.push(Root {
+                path: PathBuf::from(path),
+                purpose: Purpose::Application,
+                callable,
+                application_group,
+            }),
             Err(error) => {
                 let path = error.as_bytes().escape_ascii();
                 mistakes.push(format!(
@@ -133,5 +140,31 @@ pub(super) fn of(
             }
         }
     }
+    code.roots.extend(calls.iter().filter(|call| call.script.group() == group).map(root));
     code
+}
+
+/// The root of a script that the server asks.
+fn root(call: &CallRoot) -> Root {
+    let application_group = match call.script.application_group.fixed().map(std::str::from_utf8) {
+        Some(Ok(name)) if !call.any_group => Allowed::Only(vec![name.to_owned()]),
+        _ => Allowed::Any,
+    };
+    Root {
+        path: PathBuf::from(&call.script.path),
+        purpose: call.purpose,
+        callable: Allowed::Only(Vec::new()),
+        application_group,
+    }
+}
+
+/// The scripts that the servers ask, each once.
+pub(super) fn calls(parent: &Parent<'_>) -> Vec<CallRoot> {
+    let mut all: Vec<CallRoot> = Vec::new();
+    for call in parent.servers().flat_map(|server| server.config::<Wsgi>().calls()) {
+        if !all.contains(&call) {
+            all.push(call);
+        }
+    }
+    all
 }

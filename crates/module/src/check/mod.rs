@@ -9,18 +9,23 @@ mod code;
 mod files;
 mod trial;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use httpd::{Level, Parent, RunMode};
-use spec::options::ServerFacts;
+use spec::options::{Draft, ServerFacts};
 
 use crate::config::{Declared, Remark, ServerConfig};
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
+use crate::routing::calls::CallRoot;
 use crate::routing::leads::{self, ServerLeads};
 use accounts::{Databases, FileSystem};
+
+/// The directives whose scripts run in the automatic group.
+const AUTOMATIC_FOR: &str =
+    "WSGIAccessScript, WSGIAuthUserScript, WSGIAuthGroupScript and WSGIDispatchScript";
 
 /// What the configuration means on this machine.
 #[derive(Debug, Default)]
@@ -75,7 +80,7 @@ pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
 pub fn resolve(parent: &Parent<'_>) -> Resolution {
     let main = parent.server().config::<Wsgi>();
     let leads = code::leads(parent);
-    let imports = code::Imports::of(parent);
+    let (imports, calls) = (code::Imports::of(parent), code::calls(parent));
     let mut resolution = Resolution::default();
     let mut ignored = Vec::new();
     for server in parent.servers() {
@@ -89,15 +94,16 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
             if !facts.root && declared.draft.names_account() {
                 ignored.push(declared.draft.name.clone());
             }
-            resolution.add(declared, &facts, &leads, &imports);
+            resolution.add(declared, &facts, &leads, (&imports, &calls));
         }
         resolution.remarks.append(&mut config.remarks());
     }
+    resolution.add_automatic(&facts(&parent.server(), main), &imports, &calls);
     resolution.look_at_sections(main);
     resolution.mistakes.extend(imports.mistakes(&resolution.groups));
     resolution.notices.extend(account_notice(&ignored));
     resolution.doubts.extend(main.global.python_home.as_deref().and_then(home_doubt));
-    resolution.look_at_aliases(main, &leads);
+    resolution.look_at_names(main, &leads, &calls);
     resolution.mistakes.extend(prefix_mistake(main).filter(|_| !resolution.groups.is_empty()));
     if let Err(reason) = check_paths(parent, main, &resolution.groups) {
         resolution.mistakes.push(reason);
@@ -153,10 +159,11 @@ impl Resolution {
         declared: &Declared,
         facts: &ServerFacts,
         servers: &[ServerLeads],
-        imports: &code::Imports,
+        (imports, calls): (&code::Imports, &[CallRoot]),
     ) {
         let destination = leads::destination(servers, declared.draft.name.as_bytes());
-        let code = code::of(&declared.draft.name, destination.roots, servers, imports, &mut self.mistakes);
+        let code =
+            code::of(&declared.draft.name, destination.roots, servers, imports, calls, &mut self.mistakes);
         match declared.draft.resolve(facts, &Databases, &FileSystem, code) {
             Ok(definition) => {
                 self.groups.push(Resolved { definition, sole_application: destination.sole });
@@ -165,10 +172,27 @@ impl Resolution {
         }
     }
 
+    /// The group for scripts that the server asks and that name no group of their own, when there are some.
+    fn add_automatic(&mut self, facts: &ServerFacts, imports: &code::Imports, calls: &[CallRoot]) {
+        if !calls.iter().any(|call| call.script.process_group.is_none()) {
+            return;
+        }
+        let draft = Draft::automatic();
+        let code = code::of(&draft.name, BTreeMap::new(), &[], imports, calls, &mut self.mistakes);
+        match draft.resolve(facts, &Databases, &FileSystem, code) {
+            Ok(definition) => self.groups.push(Resolved { definition, sole_application: false }),
+            Err(error) => self.mistakes.push(format!(
+                "{error} (this group runs the scripts of {AUTOMATIC_FOR}; process-group=NAME has one run in another)"
+            )),
+        }
+    }
+
     /// Groups that nobody declares, and aliases that lead to none.
-    fn look_at_aliases(&mut self, main: &ServerConfig, servers: &[ServerLeads]) {
+    fn look_at_names(&mut self, main: &ServerConfig, servers: &[ServerLeads], calls: &[CallRoot]) {
         let declared: BTreeSet<&[u8]> = main.global.names.iter().map(|(name, _)| name.as_bytes()).collect();
-        for name in leads::used_names(servers) {
+        let asked = calls.iter().filter_map(|call| call.script.process_group.as_ref());
+        let asked = asked.map(|name| name.as_bytes().to_vec());
+        for name in leads::used_names(servers).into_iter().chain(asked).collect::<BTreeSet<_>>() {
             if !declared.contains(name.as_slice()) {
                 let name = name.escape_ascii();
                 let known = listed(&declared);

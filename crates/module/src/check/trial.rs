@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 
 use httpd::Parent;
 use spec::control::Problem;
+use spec::options::AUTOMATIC;
 
+use super::AUTOMATIC_FOR;
 use crate::companions::Companions;
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
@@ -69,6 +71,7 @@ fn at_its_directive(problem: Problem, names: &[(String, String)]) -> String {
     let Some(group) = group else { return sentence };
     match names.iter().find(|(name, _)| *name == group) {
         Some((_, place)) => format!("WSGIDaemonProcess {group}: {sentence} ({place})"),
+        None if group == AUTOMATIC => format!("{AUTOMATIC_FOR}: {sentence}"),
         None => format!("WSGIDaemonProcess {group}: {sentence}"),
     }
 }

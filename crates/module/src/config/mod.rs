@@ -17,6 +17,7 @@ pub use remarks::Remark;
 
 use crate::generation::Generation;
 use crate::routing::Settings;
+use crate::routing::calls::{CallRoot, CallScripts};
 use crate::routing::expand::Template;
 use crate::routing::leads::{self, Lead, Section, ServerLeads};
 
@@ -51,6 +52,8 @@ struct Noted {
     sections: Vec<Section>,
     /// `WSGIHandlerScript`.
     handlers: Vec<Lead>,
+    /// `WSGIAccessScript` and its kin; of the server level, too.
+    calls: Vec<CallRoot>,
     /// Lines for the log, of the server level, too.
     remarks: BTreeSet<Remark>,
     /// Sections with `WSGITrustedProxyHeaders`.
@@ -65,6 +68,7 @@ impl Noted {
         Self {
             sections: [self.sections, base.sections].concat(),
             handlers: [self.handlers, base.handlers].concat(),
+            calls: [self.calls, base.calls].concat(),
             remarks: self.remarks.into_iter().chain(base.remarks).collect(),
             believing: self.believing.into_iter().chain(base.believing).collect(),
             choosing: self.choosing.into_iter().chain(base.choosing).collect(),
@@ -85,6 +89,8 @@ pub struct ServerConfig {
     pub imports: Vec<Import>,
     /// `WSGIHandlerScript` at server level.
     pub handlers: Handlers,
+    /// `WSGIHtaccessScripts`.
+    pub htaccess_scripts: Option<Arc<[String]>>,
     noted: Mutex<Noted>,
     /// What only the main server has.
     pub global: Global,
@@ -118,6 +124,19 @@ impl ServerConfig {
     /// Notes a `WSGIHandlerScript` in a section.
     pub fn add_handler(&self, lead: Lead) {
         self.note(|noted| noted.handlers.push(lead));
+    }
+
+    /// Notes a script that the server asks.
+    pub fn add_call(&self, root: CallRoot) {
+        self.note(|noted| noted.calls.push(root));
+    }
+
+    /// The scripts that the server asks. Ask when the configuration is complete.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallRoot> {
+        let directories = self.htaccess_scripts.as_deref().unwrap_or_default();
+        let below = directories.iter().flat_map(|directory| CallRoot::below(directory));
+        self.noted().calls.into_iter().chain(below).collect()
     }
 
     /// Notes a line for the log.
@@ -167,6 +186,7 @@ impl ServerConfig {
                 .collect(),
             group: self.settings.process_group.clone(),
             application_group: self.settings.application_group.clone(),
+            dispatch: self.settings.dispatch.is_some(),
             sections: noted.sections,
         }
     }
@@ -220,6 +240,7 @@ impl httpd::Config for ServerConfig {
             declared: over.declared.clone(),
             imports: over.imports.clone(),
             handlers: over.handlers.over(&base.handlers),
+            htaccess_scripts: over.htaccess_scripts.clone().or_else(|| base.htaccess_scripts.clone()),
             noted: Mutex::new(over.noted().over(base.noted())),
             global: Global::default(),
             group_variables: OnceLock::new(),
@@ -235,6 +256,8 @@ pub struct DirConfig {
     pub settings: Settings,
     /// `WSGIHandlerScript` in it.
     pub handlers: Handlers,
+    /// `WSGIAccessScript` and its kin in it.
+    pub calls: CallScripts,
 }
 
 impl httpd::Config for DirConfig {
@@ -243,6 +266,10 @@ impl httpd::Config for DirConfig {
     }
 
     fn merge(base: &Self, over: &Self) -> Self {
-        Self { settings: over.settings.over(&base.settings), handlers: over.handlers.over(&base.handlers) }
+        Self {
+            settings: over.settings.over(&base.settings),
+            handlers: over.handlers.over(&base.handlers),
+            calls: over.calls.over(&base.calls),
+        }
     }
 }

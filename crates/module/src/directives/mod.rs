@@ -2,6 +2,7 @@
 //! `config`'s part.
 
 mod alias;
+mod calls;
 mod global;
 mod group;
 mod idle;
@@ -36,6 +37,11 @@ pub static DIRECTIVES: [Directive<Wsgi>; rows::TABLE.len()] = [
     directive(&rows::APPLICATION_GROUP, Call::One(settings::application_group)),
     directive(&rows::CALLABLE_OBJECT, Call::One(settings::callable_object)),
     directive(&rows::RESTRICT_PROCESS, Call::Raw(lists::restrict_process)),
+    directive(&rows::DISPATCH_SCRIPT, Call::Raw(calls::dispatch)),
+    directive(&rows::ACCESS_SCRIPT, Call::Raw(calls::access)),
+    directive(&rows::AUTH_USER_SCRIPT, Call::Raw(calls::user)),
+    directive(&rows::AUTH_GROUP_SCRIPT, Call::Raw(calls::group)),
+    directive(&rows::HTACCESS_SCRIPTS, Call::Raw(calls::htaccess_scripts)),
     directive(&rows::DAEMON_PROCESS, Call::Raw(group::daemon_process)),
     directive(&rows::SOCKET_PREFIX, Call::One(global::socket_prefix)),
     directive(&rows::SOCKET_ROTATION, Call::Flag(idle::idle)),

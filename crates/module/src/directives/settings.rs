@@ -27,7 +27,7 @@ pub(super) fn application_group(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Out
 }
 
 /// The section that a directive stands in.
-fn section(scope: &Scope<'_, Wsgi>) -> Option<Section> {
+pub(super) fn section(scope: &Scope<'_, Wsgi>) -> Option<Section> {
     let path = scope.section()?.to_vec();
     let (name, arguments) = scope.enclosing().unwrap_or_default();
     let expression = arguments.trim_ascii_start().starts_with(b"~");
@@ -36,7 +36,7 @@ fn section(scope: &Scope<'_, Wsgi>) -> Option<Section> {
         b"<location" if !expression => Kind::Location,
         _ => Kind::Other,
     };
-    Some(Section { kind, path, group: None, application_group: None })
+    Some(Section { kind, path, group: None, application_group: None, dispatch: false })
 }
 
 pub(super) fn callable_object(scope: &mut Scope<'_, Wsgi>, word: &[u8]) -> Outcome {

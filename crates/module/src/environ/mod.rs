@@ -8,13 +8,15 @@ use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpd::{PassAuth, Request};
-use wire::{Body, Flags, RequestEncoder, RequestFields, WireError};
+use wire::{Body, Flags, RequestEncoder, RequestFields, Task, WireError};
 
 pub use encode::{Facts, Redirect, encode};
+pub use names::{escaped_for_html, header_key, target};
 
 use crate::groups::RequestPlan;
 use crate::proxies::{self, Changes, Rules};
 use crate::routing::HeadAsGet;
+use crate::routing::calls::CallScript;
 
 /// Writes the whole request frame.
 ///
@@ -41,10 +43,42 @@ pub fn write_frame(
         application_group: &plan.application_group,
         script: &plan.script,
         callable: &plan.callable,
+        task: Task::Application,
     };
     let mut frame = RequestEncoder::new(out, &fields)?;
     encode(&mut frame, &facts(request, plan, &forwarded), variables.iter(), request.headers_in().iter())?;
     frame.finish(body)
+}
+
+/// Writes the frame of a call to a dispatch script: the environ that an application of the plan would see, as far as it is known
+/// before one is chosen. Variables of httpd are left out where they are not to decide.
+///
+/// # Errors
+/// As [`write_frame`].
+pub fn write_dispatch(
+    request: &Request<'_>,
+    plan: &RequestPlan<'_>,
+    script: &CallScript,
+    with_variables: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), WireError> {
+    let forwarded = forwarded(request, plan);
+    let fields = RequestFields {
+        flags: Flags { script_reloading: plan.script_reloading, ..Flags::default() },
+        request_start: microseconds(request.request_time()),
+        queue_start: microseconds(SystemTime::now()),
+        application_group: &plan.application_group,
+        script: script.path.as_bytes(),
+        callable: b"",
+        task: Task::Dispatch,
+    };
+    let mut frame = RequestEncoder::new(out, &fields)?;
+    let variables = request.subprocess_env();
+    let variables = variables.iter().filter(|_| with_variables);
+    encode(&mut frame, &facts(request, plan, &forwarded), variables, request.headers_in().iter())?;
+    frame.pair(b"mod_wsgi.process_group", script.shown_group())?;
+    frame.pair(b"mod_wsgi.application_group", &plan.application_group)?;
+    frame.finish(Body::Inline(b""))
 }
 
 /// What trusted proxies say about the request; usually nothing is configured.
@@ -121,7 +155,8 @@ fn child() -> &'static Child {
     CHILD.get_or_init(|| Child { software: httpd::server_banner(), pid: std::process::id() })
 }
 
-fn microseconds(time: SystemTime) -> u64 {
+/// Since the epoch.
+pub fn microseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 /// A request header's name as a CGI key, `HTTP_` in front (RFC 3875, 4.1.18), appended to `key`. False for headers that no
 /// application sees: names with other than letters, digits and `-` would let two headers become one key, and `Proxy` would
 /// become `HTTP_PROXY`, which clients of other programs obey (CVE-2016-5387).
-pub(super) fn header_key(name: &[u8], key: &mut Vec<u8>) -> bool {
+pub fn header_key(name: &[u8], key: &mut Vec<u8>) -> bool {
     key.clear();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     if name.is_empty() || name.eq_ignore_ascii_case(b"proxy") || !name.iter().all(plain) {
@@ -56,13 +56,13 @@ pub(super) fn is_on(value: &[u8]) -> bool {
 }
 
 /// The target of a request line, as the client has sent it (`REQUEST_URI`).
-pub(super) fn target(request_line: &[u8]) -> &[u8] {
+pub fn target(request_line: &[u8]) -> &[u8] {
     request_line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1).unwrap_or_default()
 }
 
 /// The text with the characters escaped that HTML gives a meaning: `SERVER_NAME` may be what the client wrote into `Host`,
 /// and people print it into pages. `None` when nothing has to be escaped.
-pub(super) fn escaped_for_html(text: &[u8]) -> Option<Vec<u8>> {
+pub fn escaped_for_html(text: &[u8]) -> Option<Vec<u8>> {
     if !text.iter().any(|byte| b"<>&\"".contains(byte)) {
         return None;
     }

@@ -59,6 +59,7 @@ fn environ(
         application_group: b"",
         script: b"/srv/app.wsgi",
         callable: b"application",
+        task: wire::Task::Application,
     };
     let mut out = Vec::new();
     let mut frame = RequestEncoder::new(&mut out, &fields).unwrap();

@@ -40,6 +40,8 @@ pub enum Ended {
     Status(u16),
     /// No response; the client gets what httpd has at this path.
     Redirect(Vec<u8>),
+    /// The payload of the answer to a call; [`wire::Answer::decode`] takes it.
+    Answer(Vec<u8>),
 }
 
 /// What is known about an exchange before it begins.
@@ -47,6 +49,8 @@ pub enum Ended {
 pub struct Terms<'a> {
     /// The request's body comes later, when the worker asks.
     pub streamed: bool,
+    /// The request is a call: an answer is wanted, not a response.
+    pub call: bool,
     /// The client sent HEAD, and nothing in httpd needs the body.
     pub head_only: bool,
     /// Longest silence of the worker.
@@ -110,7 +114,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             client,
             inbox,
             terms,
-            order: ResponseOrder::new(terms.streamed),
+            order: if terms.call { ResponseOrder::call() } else { ResponseOrder::new(terms.streamed) },
             announced: None,
             seen: 0,
             parts: Vec::new(),
@@ -229,6 +233,10 @@ impl<'a, C: Client> Exchange<'a, C> {
             Kind::Fail => {
                 let status = wire::response::decode_fail(payload).map_err(Failure::Protocol)?;
                 return Ok(Some(Ended::Status(status)));
+            }
+            Kind::Answer => {
+                wire::Answer::decode(payload).map_err(Failure::Protocol)?;
+                return Ok(Some(Ended::Answer(payload.to_vec())));
             }
             Kind::Refuse => {
                 let Refusal { reason, text } = Refusal::decode(payload).map_err(Failure::Protocol)?;

@@ -3,6 +3,7 @@
 
 mod apache;
 mod backlog;
+mod call;
 mod client;
 mod deliver;
 mod exchange;
@@ -14,6 +15,7 @@ mod serve;
 mod tests;
 mod upload;
 
+pub use call::{Target, Unanswered, ask};
 pub use deliver::Line;
 pub use failure::{Failure, printable};
 pub use serve::serve;

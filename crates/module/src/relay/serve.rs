@@ -17,15 +17,15 @@ use super::inbox::Inbox;
 use crate::admission::{Group, Ledger, Limits, Refused, Reservation, Row};
 use crate::body::{self, GatherError, Gathered};
 use crate::environ;
-use crate::groups::RequestPlan;
+use crate::groups::{GroupHandle, Groups, RequestPlan};
 use crate::pool::Pool;
 use crate::response::Rules;
 
 /// What an httpd child has for all of its requests. Made with the first one: a child that serves none pays nothing.
-struct ChildState {
-    row: Row,
-    pool: Pool,
-    spool: PathBuf,
+pub(super) struct ChildState {
+    pub(super) row: Row,
+    pub(super) pool: Pool,
+    pub(super) spool: PathBuf,
 }
 
 static CHILD: OnceLock<ChildState> = OnceLock::new();
@@ -67,16 +67,14 @@ pub fn serve(request: &mut Request<'_>, plan: &RequestPlan<'_>) -> Answer {
             request.redirect_internally(&path);
             Answer::Ok
         }
+        // The order of frames has no answer to a request that is no call.
+        Ok(Ended::Answer(_)) => Answer::Status(502),
         Err(broken) => conclude(request, plan, &broken),
     }
 }
 
 fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffers) -> Result<Ended, Broken> {
-    let child = CHILD.get_or_init(|| ChildState {
-        row: ledger(plan).claim(std::process::id()),
-        pool: Pool::new(plan.groups.slots()),
-        spool: std::env::temp_dir(),
-    });
+    let child = child(plan.groups);
     let arriving = |failure| Broken { failure, stage: Stage::Arriving, worker: None };
     let has_body = Announced::is_announced(request);
     let length = announced_length(request);
@@ -112,7 +110,7 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
         Outgoing { frame: &buffers.frame, file, terms: terms(client.request(), plan, streamed, child) };
     let reservation = match reserved {
         Some(reservation) => reservation,
-        None => reserve(plan, child.row).map_err(arriving)?,
+        None => reserve(plan.groups, plan.group, child.row).map_err(arriving)?,
     };
     let slot = reservation.slot();
     let lane = child.pool.lane(plan.group, slot);
@@ -134,6 +132,7 @@ fn terms<'a>(
     let transfer = &definition.transfer;
     Terms {
         streamed,
+        call: false,
         // A content filter gets the body even for HEAD, to make the same headers as for GET; httpd drops it behind them.
         head_only: request.header_only() && !request.has_content_filter(),
         silence: definition.timeouts.socket,
@@ -148,23 +147,36 @@ fn terms<'a>(
     }
 }
 
-fn ledger<'a>(plan: &RequestPlan<'a>) -> Ledger<'a> {
-    let groups = plan.groups;
+/// What this child has for all of its requests.
+pub(super) fn child(groups: &Groups) -> &'static ChildState {
+    CHILD.get_or_init(|| ChildState {
+        row: ledger(groups).claim(std::process::id()),
+        pool: Pool::new(groups.slots()),
+        spool: std::env::temp_dir(),
+    })
+}
+
+fn ledger(groups: &Groups) -> Ledger<'_> {
     Ledger::new(groups.cells(), groups.children_limit(), groups.slots())
 }
 
-fn reserve<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Reservation<'a>, Failure> {
-    let definition = &plan.group.definition;
+/// A thread of a worker of the group.
+pub(super) fn reserve<'a>(
+    groups: &'a Groups,
+    handle: &GroupHandle,
+    row: Row,
+) -> Result<Reservation<'a>, Failure> {
+    let definition = &handle.definition;
     let patience = definition.timeouts.queue.unwrap_or(definition.timeouts.socket);
-    ledger(plan).reserve(row, &group(plan), patience).map_err(|refused| match refused {
+    ledger(groups).reserve(row, &group(handle), patience).map_err(|refused| match refused {
         Refused::QueueFull => Failure::QueueFull(definition.listen_backlog),
         Refused::TimedOut => Failure::QueueTimeout(patience),
     })
 }
 
-fn group(plan: &RequestPlan<'_>) -> Group {
-    let limits = limits(&plan.group.definition);
-    Group { first_slot: plan.group.first_slot, slots: plan.group.slots(), limits }
+fn group(handle: &GroupHandle) -> Group {
+    let limits = limits(&handle.definition);
+    Group { first_slot: handle.first_slot, slots: handle.slots(), limits }
 }
 
 /// When a body goes to the worker as it comes, instead of being gathered first.
@@ -187,12 +199,12 @@ fn way(request: &Request<'_>, plan: &RequestPlan<'_>) -> Option<Streaming> {
 /// slow client holds a thread while its body is streamed, and every client can ask for that (`Expect`): so there is always
 /// another half that it cannot hold.
 fn reserve_with_room<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Option<Reservation<'a>>, Failure> {
-    let (ledger, group) = (ledger(plan), group(plan));
+    let (ledger, group) = (ledger(plan.groups), group(plan.group));
     let half = u32::try_from(plan.group.capacity() / 2).unwrap_or(u32::MAX);
     if ledger.busy(&group) >= half {
         return Ok(None);
     }
-    let reserved = reserve(plan, row)?;
+    let reserved = reserve(plan.groups, plan.group, row)?;
     // Others may have come at the same time: with this one counted, none goes too far.
     Ok((ledger.busy(&group) <= half).then_some(reserved))
 }

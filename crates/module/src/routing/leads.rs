@@ -52,7 +52,7 @@ pub enum Kind {
     Other,
 }
 
-/// A `WSGIProcessGroup` or `WSGIApplicationGroup` in a section: it may apply to some aliases of its server.
+/// A `WSGIProcessGroup`, `WSGIApplicationGroup` or `WSGIDispatchScript` in a section: it may apply to some aliases of its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// What its argument is.
@@ -63,6 +63,8 @@ pub struct Section {
     pub group: Option<Template>,
     /// The application group, where the directive names one.
     pub application_group: Option<Template>,
+    /// Whether a dispatch script decides.
+    pub dispatch: bool,
 }
 
 /// One server, main or virtual host, with what it inherits.
@@ -74,7 +76,9 @@ pub struct ServerLeads {
     pub group: Option<Template>,
     /// `WSGIApplicationGroup` at its level.
     pub application_group: Option<Template>,
-    /// Both in its sections.
+    /// Whether a dispatch script decides at its level.
+    pub dispatch: bool,
+    /// The same in its sections.
     pub sections: Vec<Section>,
 }
 
@@ -115,6 +119,11 @@ impl ServerLeads {
         self.group.iter().filter(|_| innermost.is_none()).chain(inside).collect()
     }
 
+    /// Whether a dispatch script may decide where requests of `lead` go: to any group, under any names.
+    fn is_dispatched(&self, lead: &Lead) -> bool {
+        self.dispatch || self.sections_of(lead).any(|section| section.dispatch)
+    }
+
     fn sections_of<'a>(&'a self, lead: &'a Lead) -> impl Iterator<Item = &'a Section> {
         self.sections.iter().filter(|section| section.may_cover(lead))
     }
@@ -122,6 +131,9 @@ impl ServerLeads {
     /// The names that requests of `lead` can have in a group that does or does not serve a `sole` application. It follows
     /// [`super::Settings::over`].
     fn names(&self, lead: &Lead, sole: bool) -> Names {
+        if self.is_dispatched(lead) {
+            return Names { callable: Allowed::Any, application_group: Allowed::Any };
+        }
         // Where the alias names none, an .htaccess file may, and those are read with each request.
         let callable = lead.callable.as_ref().map_or(Allowed::Any, |callable| match callable {
             Callable::Name(name) => only(name),
@@ -202,14 +214,16 @@ pub fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/').filter(|part| !part.is_empty())
 }
 
-/// What can reach the group of this name. An alias whose group depends on the request reaches every group: which one it is, the
-/// request's variables say, and those that a process group depends on must not come from an `.htaccess` file
+/// What can reach the group of this name. An alias whose group depends on the request, or on a dispatch script, reaches every
+/// group: which one it is, the script or the request's variables say, and those that a process group depends on must not come from an `.htaccess` file
 /// (`crate::variables`).
 #[must_use]
 pub fn destination(servers: &[ServerLeads], name: &[u8]) -> Destination {
     let reaches = |group: &&Template| group.fixed().is_none_or(|fixed| fixed == name);
     let leads = servers.iter().flat_map(|server| server.leads.iter().map(move |lead| (server, lead)));
-    let reached: Vec<_> = leads.filter(|(server, lead)| server.groups(lead).iter().any(reaches)).collect();
+    let reached: Vec<_> = leads
+        .filter(|(server, lead)| server.is_dispatched(lead) || server.groups(lead).iter().any(reaches))
+        .collect();
     let targets: BTreeSet<&[u8]> = reached.iter().map(|(_, lead)| lead.target.as_slice()).collect();
     let sole = targets.len() == 1 && !reached.iter().any(|(_, lead)| lead.several);
     let mut roots: BTreeMap<Vec<u8>, Names> = BTreeMap::new();
@@ -262,8 +276,9 @@ pub fn preloads(servers: &[ServerLeads], name: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)>
 #[must_use]
 pub fn without_group(servers: &[ServerLeads]) -> BTreeSet<String> {
     let embedded = |group: &&Template| group.fixed() == Some(b"");
-    let nowhere =
-        servers.iter().flat_map(|s| s.leads.iter().filter(|lead| s.groups(lead).iter().all(embedded)));
+    let nowhere = servers.iter().flat_map(|s| {
+        s.leads.iter().filter(|lead| !s.is_dispatched(lead) && s.groups(lead).iter().all(embedded))
+    });
     nowhere.map(|lead| lead.directive.clone()).collect()
 }
 

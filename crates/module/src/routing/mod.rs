@@ -2,6 +2,7 @@
 //! Reading directives is `directives`' part, asking httpd for the facts `handler`'s.
 
 pub mod alias;
+pub mod calls;
 pub mod expand;
 pub mod leads;
 pub mod path;
@@ -9,6 +10,7 @@ pub mod places;
 
 use std::sync::Arc;
 
+use calls::CallScript;
 use expand::{Callable, Facts, Template};
 
 use crate::proxies::{Header, Network};
@@ -48,6 +50,8 @@ pub struct Settings {
     pub proxy_headers: Option<Arc<[&'static Header]>>,
     /// `WSGITrustedProxies`.
     pub proxies: Option<Arc<[Network]>>,
+    /// `WSGIDispatchScript`.
+    pub dispatch: Option<Arc<CallScript>>,
 }
 
 /// `WSGIMapHEADToGET`.
@@ -82,6 +86,7 @@ impl Settings {
             restrict_process: self.restrict_process.clone().or_else(|| base.restrict_process.clone()),
             proxy_headers: self.proxy_headers.clone().or_else(|| base.proxy_headers.clone()),
             proxies: self.proxies.clone().or_else(|| base.proxies.clone()),
+            dispatch: self.dispatch.clone().or_else(|| base.dispatch.clone()),
         }
     }
 

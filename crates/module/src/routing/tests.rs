@@ -136,9 +136,10 @@ fn server(group: Option<&str>, leads: Vec<Lead>, sections: &[(&str, &str)]) -> S
         path: (*path).into(),
         group: Some(template(group)),
         application_group: None,
+        dispatch: false,
     };
     let sections = sections.iter().map(section).collect();
-    ServerLeads { leads, group: group.map(template), application_group: None, sections }
+    ServerLeads { leads, group: group.map(template), sections, ..ServerLeads::default() }
 }
 
 #[test]
@@ -223,8 +224,9 @@ fn sk_10_every_place_that_can_name_an_application_group_counts() {
     let section = |path: &str, name: &str| Section {
         kind: kind(path),
         path: path.into(),
-        group: None,
         application_group: Some(template(name)),
+        group: None,
+        dispatch: false,
     };
     let mut one = server(Some("g"), vec![lead("/x", "/srv/x.wsgi", None)], &[]);
     one.sections = vec![section("/srv", "inside"), section("/other", "elsewhere")];
@@ -237,6 +239,34 @@ fn sk_10_every_place_that_can_name_an_application_group_counts() {
     assert_eq!(names(&[one.clone(), two.clone()]).application_group, only(&["", "inside", "server"]));
     two.application_group = Some(template("%{HOST}"));
     assert_eq!(names(&[one, two]).application_group, Allowed::Any);
+}
+
+#[test]
+fn sk_10_a_dispatch_script_leads_its_aliases_anywhere_and_no_others() {
+    let mut leads = vec![lead("/x", "/srv/x.wsgi", Some("g")), lead("/y", "/srv/y.wsgi", Some("g"))];
+    leads.iter_mut().for_each(|lead| lead.application_group = Some(template("mine")));
+    let mut one = server(None, leads, &[]);
+    one.sections = vec![Section {
+        kind: Kind::Location,
+        path: b"/x".to_vec(),
+        group: None,
+        application_group: None,
+        dispatch: true,
+    }];
+    let anywhere = destination(std::slice::from_ref(&one), b"other");
+    assert_eq!(anywhere.roots.keys().collect::<Vec<_>>(), [b"/srv/x.wsgi"]);
+    let open = Names { callable: Allowed::Any, application_group: Allowed::Any };
+    assert_eq!(anywhere.roots[&b"/srv/x.wsgi"[..]], open);
+    let at_home = destination(std::slice::from_ref(&one), b"g");
+    assert_eq!(at_home.roots[&b"/srv/x.wsgi"[..]], open);
+    assert_eq!(at_home.roots[&b"/srv/y.wsgi"[..]].application_group, only(&["mine"]));
+    // Another server's aliases stay where they are.
+    let two = server(None, vec![lead("/", "/srv/z.wsgi", Some("g"))], &[]);
+    assert!(!destination(&[one.clone(), two], b"other").roots.contains_key(&b"/srv/z.wsgi"[..]));
+    one.dispatch = true;
+    assert_eq!(destination(std::slice::from_ref(&one), b"other").roots.len(), 2);
+    let nowhere = server(None, vec![lead("/", "/srv/z.wsgi", None)], &[]);
+    assert!(without_group(&[ServerLeads { dispatch: true, ..nowhere }]).is_empty());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use unix::descriptors;
 use wire::response::{data_frames, decode_fail};
 use wire::{
     Body, FilePart, Kind, Log, Refusal, RefusalReason, Request, RequestEncoder, RequestFields, ResponseHead,
-    ResponseOrder, Split, split,
+    ResponseOrder, Split, Task, split,
 };
 
 /// One received frame, with what tests look at.
@@ -25,6 +25,8 @@ pub enum Frame {
     Log(String),
     WantBody,
     Refuse(RefusalReason, String),
+    /// The payload of an answer that can be decoded.
+    Answer(Vec<u8>),
 }
 
 /// A whole answer.
@@ -61,11 +63,20 @@ pub struct Ask<'a> {
     pub callable: &'a str,
     pub environ: &'a [(&'a str, &'a str)],
     pub body: Body<'a>,
+    pub task: Task<'a>,
 }
 
 impl<'a> Ask<'a> {
     pub fn new(script: &'a [u8], path: &'a str) -> Self {
-        Self { path, script, group: "", callable: "application", environ: &[], body: Body::Inline(b"") }
+        Self {
+            path,
+            script,
+            group: "",
+            callable: "application",
+            environ: &[],
+            body: Body::Inline(b""),
+            task: Task::Application,
+        }
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -77,6 +88,7 @@ impl<'a> Ask<'a> {
             application_group: self.group.as_bytes(),
             script: self.script,
             callable: self.callable.as_bytes(),
+            task: self.task,
         };
         let mut encoder = RequestEncoder::new(&mut out, &fields).unwrap();
         let method = if matches!(self.body, Body::Inline(b"")) { "GET" } else { "POST" };
@@ -226,6 +238,10 @@ fn decode(kind: Kind, payload: &[u8]) -> Frame {
         Kind::Refuse => {
             let refusal = Refusal::decode(payload).unwrap();
             Frame::Refuse(refusal.reason, text(refusal.text))
+        }
+        Kind::Answer => {
+            wire::Answer::decode(payload).unwrap();
+            Frame::Answer(payload.to_vec())
         }
         other => panic!("a worker does not send {other:?}"),
     }

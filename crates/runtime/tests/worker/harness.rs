@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use spec::worker::{Command as Order, REPORT_LEN, Report, WorkerConfig};
-use spec::{Account, Allowed, Root, Timers};
+use spec::{Account, Allowed, Purpose, Root, Timers};
 
 use crate::child::{Ask, Child};
 
@@ -184,7 +184,12 @@ impl Wish {
 
 /// Everything below the path, whatever names requests give.
 pub fn root(path: &Path) -> Root {
-    Root { path: path.to_owned(), callable: Allowed::Any, application_group: Allowed::Any }
+    Root {
+        path: path.to_owned(),
+        purpose: Purpose::Application,
+        callable: Allowed::Any,
+        application_group: Allowed::Any,
+    }
 }
 
 /// The extension that Cargo built beside this test.

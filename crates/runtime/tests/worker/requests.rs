@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use spec::{Allowed, Root};
+use spec::{Allowed, Purpose, Root};
 use wire::{Body, Kind, RefusalReason};
 
 use crate::child::{Answer, Ask, Frame};
@@ -228,7 +228,12 @@ fn sk_10_a_script_outside_the_roots_is_refused() {
 fn sk_10_another_callable_or_application_group_is_refused() {
     let roots = |site: &Path| {
         let only = |name: &str| Allowed::Only(vec![name.to_owned()]);
-        vec![Root { path: site.to_owned(), callable: only("application"), application_group: only("") }]
+        vec![Root {
+            path: site.to_owned(),
+            purpose: Purpose::Application,
+            callable: only("application"),
+            application_group: only(""),
+        }]
     };
     let worker = Wish { roots: Some(roots), ..Wish::new() }.start();
     let mut child = worker.connect();

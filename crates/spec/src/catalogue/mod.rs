@@ -2,6 +2,7 @@
 //! made from it, and `cargo xtask gates` fails when a code of the sources is not in it, or is in it only. Codes below 1000 mean
 //! what they mean in mod_wsgi. One file for each range of codes.
 
+mod calls;
 mod gateway;
 mod module;
 mod relay;
@@ -42,6 +43,7 @@ pub const RANGES: &[(&str, &[Entry])] = &[
     ("Applications", gateway::TABLE),
     ("Workers", runtime::TABLE),
     ("Configuration and supervision in Apache", module::TABLE),
+    ("Scripts for access, authentication and dispatch", calls::TABLE),
 ];
 
 /// All entries, in the order of their codes.

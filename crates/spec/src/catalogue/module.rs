@@ -1,4 +1,4 @@
-//! Codes of the configuration and of supervision in Apache, 1300 to 1399.
+//! Codes of the configuration and of supervision in Apache, 1300 to 1379.
 
 use super::Entry;
 use crate::log::Level::{Error, Info, Notice, Warn};

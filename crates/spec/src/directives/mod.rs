@@ -1,6 +1,7 @@
 //! The one table of directives: name, arguments, place, default, meaning, and what mod_wsgi does otherwise. The module's directives
 //! and the reference page come from it; what each does with its arguments is the module's part.
 
+mod access;
 mod daemon;
 mod mapping;
 mod other;
@@ -9,6 +10,7 @@ mod request;
 
 use std::ffi::CStr;
 
+pub use access::*;
 pub use daemon::*;
 pub use mapping::*;
 pub use other::*;
@@ -91,6 +93,11 @@ pub const TABLE: &[DirectiveRow] = &[
     APPLICATION_GROUP,
     CALLABLE_OBJECT,
     RESTRICT_PROCESS,
+    DISPATCH_SCRIPT,
+    ACCESS_SCRIPT,
+    AUTH_USER_SCRIPT,
+    AUTH_GROUP_SCRIPT,
+    HTACCESS_SCRIPTS,
     DAEMON_PROCESS,
     SOCKET_PREFIX,
     SOCKET_ROTATION,

@@ -58,7 +58,16 @@ pub struct Draft {
     pub(super) flush_delay: Option<Duration>,
 }
 
+/// Name of the process group for scripts that the server asks, where their directives name none. `WSGIDaemonProcess` refuses it.
+pub const AUTOMATIC: &str = "%{AUTH}";
+
 impl Draft {
+    /// The group named [`AUTOMATIC`]: one process with the usual number of threads, as Apache's user.
+    #[must_use]
+    pub fn automatic() -> Self {
+        Self { name: AUTOMATIC.to_owned(), ..Self::default() }
+    }
+
     /// Reads the arguments of a `WSGIDaemonProcess` line, as they stand in the file.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ mod table;
 pub mod value;
 pub mod words;
 
-pub use draft::Draft;
+pub use draft::{AUTOMATIC, Draft};
 pub use error::{OptionError, ResolveError};
 pub use python::{Executables, PythonChoice};
 pub use resolve::{Accounts, Code, MAX_GROUPS, ServerFacts, User};

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wire::{Body, Flags, Request, RequestEncoder, RequestFields, WireError};
+use wire::{Body, Flags, Request, RequestEncoder, RequestFields, Task, WireError};
 
 /// A request that owns its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +10,39 @@ pub struct Owned {
     pub flags: Flags,
     pub times: (u64, u64),
     pub names: (Vec<u8>, Vec<u8>, Vec<u8>),
+    pub task: OwnedTask,
     pub environ: Vec<(Vec<u8>, Vec<u8>)>,
     pub body: OwnedBody,
+}
+
+/// A task by its number, with two arguments of which it may use fewer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedTask(pub u8, pub Vec<u8>, pub Vec<u8>);
+
+impl OwnedTask {
+    pub fn borrow(&self) -> Task<'_> {
+        let Self(number, first, second) = self;
+        match number {
+            0 => Task::Application,
+            1 => Task::AllowAccess { host: first },
+            2 => Task::CheckPassword { user: first, password: second },
+            3 => Task::RealmHash { user: first, realm: second },
+            4 => Task::GroupsForUser { user: first },
+            _ => Task::Dispatch,
+        }
+    }
+
+    fn of(task: Task<'_>) -> Self {
+        let (number, first, second): (u8, &[u8], &[u8]) = match task {
+            Task::Application => (0, b"", b""),
+            Task::AllowAccess { host } => (1, host, b""),
+            Task::CheckPassword { user, password } => (2, user, password),
+            Task::RealmHash { user, realm } => (3, user, realm),
+            Task::GroupsForUser { user } => (4, user, b""),
+            Task::Dispatch => (5, b"", b""),
+        };
+        Self(number, first.to_vec(), second.to_vec())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +69,7 @@ impl Owned {
             flags: Flags { https: true, seekable_input: true, ..Flags::default() },
             times: (1, u64::MAX),
             names: (b"group".to_vec(), b"/srv/site/app.wsgi".to_vec(), b"application".to_vec()),
+            task: OwnedTask(0, Vec::new(), Vec::new()),
             environ: vec![
                 (b"PATH_INFO".to_vec(), b"/caf\xc3\xa9\0".to_vec()),
                 (b"HTTP_HOST".to_vec(), b"localhost".to_vec()),
@@ -45,6 +77,14 @@ impl Owned {
             ],
             body: OwnedBody::Inline(b"a=1".to_vec()),
         }
+    }
+
+    /// The same as a call of the task with this number.
+    pub fn call(number: u8) -> Self {
+        let mut owned = Self { body: OwnedBody::Inline(Vec::new()), ..Self::sample() };
+        owned.names.2.clear();
+        owned.task = OwnedTask::of(OwnedTask(number, b"ann".to_vec(), b"secret".to_vec()).borrow());
+        owned
     }
 
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
@@ -55,6 +95,7 @@ impl Owned {
             application_group: &self.names.0,
             script: &self.names.1,
             callable: &self.names.2,
+            task: self.task.borrow(),
         };
         let mut encoder = RequestEncoder::new(out, &fields)?;
         for (key, value) in &self.environ {
@@ -68,6 +109,7 @@ impl Owned {
             flags: request.flags,
             times: (request.request_start, request.queue_start),
             names: (request.application_group.to_vec(), request.script.to_vec(), request.callable.to_vec()),
+            task: OwnedTask::of(request.task),
             environ: request.environ().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
             body: match request.body {
                 Body::Inline(bytes) => OwnedBody::Inline(bytes.to_vec()),
@@ -108,11 +150,27 @@ pub fn request() -> impl Strategy<Value = Owned> {
         (vec(any::<u8>(), 0..20), script, vec(any::<u8>(), 0..20)),
         vec((key, value()), 0..8),
         body(),
+        (0..=5_u8, value(), vec(any::<u8>(), 0..20)),
     )
         .prop_map(
-            |([https, script_reloading, seekable_input, ignore_activity], times, names, environ, body)| {
+            |(
+                [https, script_reloading, seekable_input, ignore_activity],
+                times,
+                names,
+                environ,
+                body,
+                task,
+            )| {
                 let flags = Flags { https, script_reloading, seekable_input, ignore_activity };
-                Owned { flags, times, names, environ, body }
+                let (number, mut first, second) = task;
+                first.truncate(usize::from(u16::MAX));
+                let task = OwnedTask::of(OwnedTask(number, first, second).borrow());
+                let mut owned = Owned { flags, times, names, task, environ, body };
+                if number > 0 {
+                    owned.names.2.clear();
+                    owned.body = OwnedBody::Inline(Vec::new());
+                }
+                owned
             },
         )
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use wire::frame::put_empty;
 use wire::response::{data_frames, put_fail, put_head, put_log};
-use wire::{FilePart, Kind, LogLevel, Refusal, RefusalReason};
+use wire::task::put_names;
+use wire::{Answer, Choice, FilePart, Kind, LogLevel, Refusal, RefusalReason};
 
 use crate::common::{Owned, OwnedBody};
 use crate::session;
@@ -74,7 +75,13 @@ fn request_seeds() -> Vec<Seed> {
     let mut plain = Vec::new();
     let empty = Owned { environ: Vec::new(), body: OwnedBody::Stream(None), ..Owned::sample() };
     empty.encode(&mut plain).unwrap();
+    let call = |number| {
+        let mut bytes = Vec::new();
+        Owned::call(number).encode(&mut bytes).unwrap();
+        bytes
+    };
     vec![
+        ("request", "calls", (1..=5).flat_map(call).collect()),
         ("request", "two-inline", two),
         ("request", "file", with(OwnedBody::File(1 << 33))),
         ("request", "streamed", streamed(Kind::BodyEnd)),
@@ -103,7 +110,15 @@ fn response_seeds() -> Vec<Seed> {
     put_empty(Kind::WantBody, &mut asked);
     let mut refused = vec![0];
     Refusal { reason: RefusalReason::Script, text: b"not below a root" }.put(&mut refused);
+    let mut answers = vec![4];
+    let choice = Choice { process_group: Some(b"a"), callable: Some(b""), ..Choice::default() };
+    for answer in [Answer::Nothing, Answer::No, Answer::Yes, Answer::Text(b"ann"), Answer::Choice(choice)] {
+        put_log(&mut answers, LogLevel::Info, b"asked");
+        answer.put(&mut answers).unwrap();
+    }
+    put_names(&mut answers, [&b"staff"[..], b"", b"\xff"]).unwrap();
     vec![
+        ("response", "answers", answers),
         ("response", "whole", whole),
         ("response", "file-aborted", file),
         ("response", "want-body-fail", asked),

@@ -7,8 +7,8 @@ use wire::frame::MAX_INLINE_BODY;
 use wire::head::MAX_HEADERS;
 use wire::response::{decode_fail, put_head};
 use wire::{
-    Body, FilePart, Flags, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder,
-    RequestFields, ResponseHead, Split, VERSION, WireError, split,
+    Answer, Body, FilePart, Flags, FrameHeader, HEADER_LEN, Kind, Log, Refusal, Request, RequestEncoder,
+    RequestFields, ResponseHead, Split, Task, VERSION, WireError, split,
 };
 
 fn sample_payload() -> Vec<u8> {
@@ -113,6 +113,7 @@ fn wf_1_limits_hold_for_the_encoder_too() {
         application_group: b"",
         script,
         callable: b"application",
+        task: Task::Application,
     };
     let long = vec![b'/'; 65_536];
     let mut out = b"kept".to_vec();
@@ -162,9 +163,59 @@ fn values_outside_their_range_are_refused() {
     for level in [0, 1, 8, 255] {
         assert!(Log::decode(&[level, b'x']).is_err());
     }
-    for reason in [0, 4, 255] {
+    for reason in [0, 5, 255] {
         assert!(Refusal::decode(&[reason]).is_err());
     }
+}
+
+#[test]
+fn wf_1_answers_and_calls_outside_their_range_are_refused() {
+    for bad in [
+        &b""[..],
+        b"\x06",
+        b"\xff",
+        b"\0\0",
+        b"\x02x",
+        b"\x03",
+        b"\x03\0\0",
+        b"\x03\x03\0ab",
+        b"\x03\x02\0a\0",
+        b"\x04",
+        b"\x04\x01\0",
+        b"\x04\xff\xff\x01\0a",
+        b"\x04\x01\0\x02\0a\0",
+        b"\x04\0\0a",
+        b"\x05",
+        b"\x05\0\0",
+        b"\x05\x02\0\0",
+        b"\x05\x01\x01\0\0\0\0",
+        b"\x05\0\0\0\0",
+    ] {
+        assert!(Answer::decode(bad).is_err(), "{}", bad.escape_ascii());
+    }
+    let payload = |owned: &Owned| {
+        let mut bytes = Vec::new();
+        owned.encode(&mut bytes).unwrap();
+        bytes.split_off(HEADER_LEN)
+    };
+    for number in 1..=5 {
+        let call = Owned::call(number);
+        let good = payload(&call);
+        assert!(Request::decode(&good).is_ok());
+        for end in 0..good.len() {
+            assert!(Request::decode(&good[..end]).is_err(), "task {number}, {end} of {}", good.len());
+        }
+        // A call has neither a body nor a callable of its own.
+        let body = Owned { body: OwnedBody::Stream(None), ..call.clone() };
+        assert_eq!(Request::decode(&payload(&body)), Err(WireError::Invalid("body")));
+        let mut named = call;
+        named.names.2 = b"application".to_vec();
+        assert_eq!(Request::decode(&payload(&named)), Err(WireError::Invalid("callable")));
+    }
+    let mut unknown = payload(&Owned::call(5));
+    let place = unknown.windows(3).position(|bytes| bytes == [0, 0, 5]).unwrap() + 2;
+    unknown[place] = 6;
+    assert_eq!(Request::decode(&unknown), Err(WireError::Invalid("task")));
 }
 
 #[test]
@@ -191,6 +242,7 @@ proptest! {
         let _ = Log::decode(&bytes);
         let _ = Refusal::decode(&bytes);
         let _ = decode_fail(&bytes);
+        let _ = Answer::decode(&bytes);
     }
 
     #[test]

@@ -22,6 +22,7 @@ fn letter(kind: Kind) -> char {
         Kind::Log => 'L',
         Kind::WantBody => 'W',
         Kind::Refuse => 'r',
+        Kind::Answer => 'Y',
     }
 }
 
@@ -83,18 +84,34 @@ proptest! {
             prop_assert_eq!(order.is_done(), word.ends_with(['E', 'A', 'X', 'r']));
         }
     }
+
+    #[test]
+    fn wf_3_a_call_is_answered_by_one_frame(kinds in vec(select(&Kind::ALL[4..]), 0..5)) {
+        let (mut order, mut word) = (ResponseOrder::call(), String::new());
+        for kind in kinds {
+            word.push(letter(kind));
+            let taken = order.accept(kind).is_ok();
+            let rest = word.trim_start_matches('L');
+            prop_assert_eq!(taken, matches!(rest, "" | "Y" | "X" | "r"), "{}", word);
+            if !taken {
+                break;
+            }
+            prop_assert_eq!(order.is_done(), !rest.is_empty());
+        }
+    }
 }
 
 #[test]
 fn wf_3_each_end_refuses_the_frames_of_the_other_side() {
-    use Kind::{Abort, Data, End, Fail, File, Head, Log, Refuse, WantBody};
-    let from_worker = [Head, Data, File, End, Abort, Fail, Log, WantBody, Refuse];
+    use Kind::{Abort, Answer, Data, End, Fail, File, Head, Log, Refuse, WantBody};
+    let from_worker = [Head, Data, File, End, Abort, Fail, Log, WantBody, Refuse, Answer];
     for kind in Kind::ALL {
         for streamed in [false, true] {
             if from_worker.contains(&kind) {
                 assert!(RequestOrder::default().accept(kind, streamed).is_err(), "{kind:?}");
             } else {
                 assert!(ResponseOrder::new(streamed).accept(kind).is_err(), "{kind:?}");
+                assert!(ResponseOrder::call().accept(kind).is_err(), "{kind:?}");
             }
         }
     }
@@ -123,9 +140,11 @@ fn wf_3_a_flood_of_empty_frames_ends_at_once() {
         let mut request = RequestOrder::Streaming;
         let taken = (0..10).take_while(|_| request.accept(kind, true).is_ok()).count();
         assert!(taken <= 1, "{kind:?} was taken {taken} times");
-        for mut response in
-            [ResponseOrder::Before { body_wanted: true }, ResponseOrder::After { body_wanted: true }]
-        {
+        for mut response in [
+            ResponseOrder::Before { body_wanted: true },
+            ResponseOrder::After { body_wanted: true },
+            ResponseOrder::Call,
+        ] {
             let taken = (0..10).take_while(|_| response.accept(kind).is_ok()).count();
             assert!(taken <= 1, "{kind:?} was taken {taken} times");
         }

@@ -4,8 +4,10 @@ use crate::common::{Owned, cases, request, value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::response::{decode_fail, put_fail, put_head, put_log};
+use wire::task::put_names;
 use wire::{
-    FilePart, HEADER_LEN, Kind, Log, LogLevel, Refusal, RefusalReason, Request, ResponseHead, Split, split,
+    Answer, Choice, FilePart, HEADER_LEN, Kind, Log, LogLevel, Refusal, RefusalReason, Request, ResponseHead,
+    Split, split,
 };
 
 /// The only frame in `bytes`.
@@ -65,6 +67,43 @@ proptest! {
         prop_assert_eq!((head.len(), head.is_empty()), (headers.len(), headers.is_empty()));
         let decoded: Vec<_> = head.headers().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
         prop_assert_eq!(decoded, headers);
+    }
+
+    #[test]
+    fn wf_2_answers_decode_to_what_was_encoded(
+        text in vec(any::<u8>(), 0..40),
+        names in vec(value(), 0..6),
+        chosen in any::<[Option<Vec<u8>>; 3]>(),
+    ) {
+        let free = |bytes: &[u8]| !bytes.contains(&0);
+        let mut bytes = Vec::new();
+        let [process_group, application_group, callable] = chosen.each_ref().map(|name| name.as_deref());
+        let fits = chosen.iter().flatten().all(|name| free(name) && name.len() <= 65_535);
+        for (answer, fits) in [
+            (Answer::Nothing, true),
+            (Answer::No, true),
+            (Answer::Yes, true),
+            (Answer::Text(&text), free(&text) && !text.is_empty()),
+            (Answer::Choice(Choice { process_group, application_group, callable }), fits),
+        ] {
+            bytes.clear();
+            prop_assert_eq!(answer.put(&mut bytes).is_ok(), fits, "{:?}", answer);
+            prop_assert!(fits || bytes.is_empty());
+            if fits {
+                let (kind, payload) = only(&bytes);
+                prop_assert_eq!((kind, Answer::decode(payload)), (Kind::Answer, Ok(answer)));
+            }
+        }
+        bytes.clear();
+        let total: usize = names.iter().map(|name| name.len() + 2).sum();
+        let fits = total + 3 <= wire::frame::MAX_ANSWER as usize
+            && names.iter().all(|name| free(name) && name.len() <= 65_535);
+        prop_assert_eq!(put_names(&mut bytes, names.iter().map(|name| &name[..])).is_ok(), fits);
+        if fits {
+            let Ok(Answer::Names(found)) = Answer::decode(only(&bytes).1) else { panic!("no names") };
+            prop_assert_eq!((found.len(), found.is_empty()), (names.len(), names.is_empty()));
+            prop_assert_eq!(found.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), names);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A worker of raw bytes on a socket pair, and a client that only remembers: the relay without httpd.
 
+mod calls;
 mod flow;
 mod hostile;
 mod passing;
@@ -198,6 +199,7 @@ fn frame() -> Vec<u8> {
         application_group: b"",
         script: b"/a.wsgi",
         callable: b"application",
+        task: wire::Task::Application,
     };
     let mut out = Vec::new();
     wire::RequestEncoder::new(&mut out, &fields).unwrap().finish(wire::Body::Inline(b"hello")).unwrap();
@@ -211,6 +213,7 @@ fn outgoing(frame: &[u8]) -> Outgoing<'_> {
 fn terms() -> Terms<'static> {
     Terms {
         streamed: false,
+        call: false,
         head_only: false,
         silence: SILENCE,
         rules: Rules::default(),
