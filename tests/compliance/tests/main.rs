@@ -8,10 +8,13 @@ macro_rules! serve {
     };
 }
 
+mod access;
 mod applications;
+mod authentication;
 mod body;
 mod checks;
 mod crossing;
+mod dispatch;
 mod environ;
 mod error_pages;
 mod failures;

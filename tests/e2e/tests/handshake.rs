@@ -14,6 +14,7 @@ fn request(script: &str, callable: &str, application_group: &str) -> Vec<u8> {
         application_group: application_group.as_bytes(),
         script: script.as_bytes(),
         callable: callable.as_bytes(),
+        task: wire::Task::Application,
     };
     let mut encoder = RequestEncoder::new(&mut bytes, &fields).expect("the fields are short");
     for (key, value) in

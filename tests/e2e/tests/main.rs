@@ -4,6 +4,7 @@
 use kit::server::kind;
 use kit::{Account, Apache, Kind, Setup, users};
 
+mod access;
 mod admission;
 mod configuration;
 mod descriptors;
