@@ -8,6 +8,7 @@ mod module;
 mod relay;
 mod runtime;
 mod shared;
+mod shared_access;
 mod supervisor;
 
 use crate::log::Level;
@@ -37,7 +38,8 @@ impl Entry {
 
 /// The ranges, with their titles, in the order of their codes.
 pub const RANGES: &[(&str, &[Entry])] = &[
-    ("Conditions that mod_wsgi has as well", shared::TABLE),
+    ("Conditions that mod_wsgi has as well: interpreters and access", shared_access::TABLE),
+    ("Conditions that mod_wsgi has as well: requests and applications", shared::TABLE),
     ("Supervisor: start and end of workers", supervisor::TABLE),
     ("Requests on their way to a worker and back", relay::TABLE),
     ("Applications", gateway::TABLE),
