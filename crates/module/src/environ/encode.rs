@@ -89,7 +89,9 @@ pub fn encode<'a>(
 }
 
 fn server(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireError> {
-    let name = facts.forwarded.server_name.unwrap_or(facts.server_name);
+    // The address in a URL (RFC 3986, 3.2.2), as httpd writes it.
+    let bracketed = facts.server_name.contains(&b':').then(|| [b"[", facts.server_name, b"]"].concat());
+    let name = facts.forwarded.server_name.or(bracketed.as_deref()).unwrap_or(facts.server_name);
     let escaped = names::escaped_for_html(name);
     frame.pair(b"SERVER_SOFTWARE", facts.server_software)?;
     frame.pair(b"SERVER_NAME", escaped.as_deref().unwrap_or(name))?;

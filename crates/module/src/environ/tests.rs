@@ -165,6 +165,13 @@ fn a_redirect_and_a_user_are_told() {
 }
 
 #[test]
+fn an_ipv6_address_as_the_name_of_the_server_has_brackets() {
+    let name =
+        |server_name| environ(&Facts { server_name, ..facts() }, &[], &[]).remove("SERVER_NAME").unwrap();
+    assert_eq!((name(b"2001:db8::1"), name(b"a.test")), ("[2001:db8::1]".to_owned(), "a.test".to_owned()));
+}
+
+#[test]
 fn what_trusted_proxies_say_replaces_what_the_connection_says() {
     let listed: Vec<&Header> = ["FOR", "HOST", "SERVER", "PORT", "SCRIPT_NAME"]
         .map(|word| Header::with_key(format!("HTTP_X_FORWARDED_{word}").as_bytes()).unwrap())
