@@ -17,6 +17,7 @@ mod crossing;
 mod dispatch;
 mod environ;
 mod error_pages;
+mod events;
 mod failures;
 mod files;
 mod frameworks;
