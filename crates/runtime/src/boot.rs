@@ -158,6 +158,7 @@ fn serve(
     };
     let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
     name.spawn(move || control.run()).map_err(system("the control thread"))?;
+    signals::tell_subscribers(&gateway, stack_size(config)).map_err(system("signal handlers"))?;
     // The control thread runs already: a script that takes too long cannot keep the process from leaving.
     let go_on = || !shared.pool.is_closed();
     gateway.preload(py, &settings::preload(config), stack_size(config), go_on);

@@ -1,7 +1,10 @@
 //! The signals that concern a worker, and what they mean. Turning them into bytes is in `unix`.
 
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, Read};
+use std::sync::Arc;
+use std::thread::Builder;
 
+use gateway::Gateway;
 use rustix::process::Signal;
 use spec::worker::Cause;
 
@@ -30,6 +33,27 @@ pub fn show_threads() {
 pub fn handle() -> io::Result<PipeReader> {
     let [term, int] = TERMINATE;
     unix::signals::as_bytes(&[term, int, DRAIN, PROCESSOR])
+}
+
+/// Tells subscribers of the application about SIGHUP and SIGUSR2, in a thread of its own: their functions may take long.
+///
+/// # Errors
+/// Any of pipe(2), sigaction(2) and pthread_create(3).
+pub fn tell_subscribers(gateway: &Arc<Gateway>, stack: usize) -> io::Result<()> {
+    const TOLD: [(Signal, &str); 2] = [(Signal::HUP, "SIGHUP"), (Signal::USR2, "SIGUSR2")];
+    let mut pipe = unix::signals::as_bytes(&TOLD.map(|(signal, _)| number(signal)))?;
+    let gateway = Arc::clone(gateway);
+    let tell = move || {
+        let mut byte = [0];
+        // The handlers hold the other end as long as the process lives.
+        while pipe.read_exact(&mut byte).is_ok() {
+            let known = TOLD.iter().find(|(signal, _)| number(*signal) == byte[0]);
+            if let Some((signal, name)) = known {
+                gateway.publish_signal(name, signal.as_raw());
+            }
+        }
+    };
+    Builder::new().name("wsgi-signals".to_owned()).stack_size(stack).spawn(tell).map(drop)
 }
 
 /// What a byte from the pipe means; `eviction`: an eviction-timeout is set.

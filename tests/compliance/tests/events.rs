@@ -1,6 +1,7 @@
 //! Subscribers of events (`mod_wsgi.subscribe_events` and its like), and what the module `mod_wsgi` tells about requests.
 
 use kit::{Setup, need, pick};
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 const APPLICATION: &str = r#"
@@ -122,5 +123,40 @@ fn the_end_of_a_process_is_told_in_each_interpreter() {
         let told = apache.wait_scratch(name);
         assert!(reason.split('|').any(|reason| told == format!("process_stopping {reason}")), "{told}");
     }
+    apache.finish();
+}
+
+const SIGNALS: &str = r#"
+import os
+import mod_wsgi
+
+@mod_wsgi.subscribe_signals
+def told(name, *, signame, signum, **rest):
+    with open("@SCRATCH@/signals", "a") as file:
+        file.write(f"{name} {signame} {signum} {mod_wsgi.application_group or 'main'}\n")
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#;
+
+#[test]
+fn signals_reach_subscribers_and_do_no_harm() {
+    let setup = need!(Setup::new()).daemon("app", "processes=1 threads=1").file("site/app.wsgi", SIGNALS);
+    let alias = |name: &str, group: &str| {
+        format!("WSGIScriptAlias /{name} @SITE@/app.wsgi process-group=app application-group={group}\n")
+    };
+    let apache = setup.config(&(alias("main", "%{GLOBAL}") + &alias("sub", "sub"))).start();
+    let pid = apache.get("/main").expect_status(200).text();
+    assert_eq!(apache.get("/sub").expect_status(200).text(), pid);
+    let worker = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+    for (signal, expected) in [(Signal::SIGUSR2, "SIGUSR2 12"), (Signal::SIGHUP, "SIGHUP 1")] {
+        nix::sys::signal::kill(worker, signal).unwrap();
+        kit::wait_until(kit::LIMIT, "both interpreters hear of it", || {
+            let text = std::fs::read_to_string(apache.scratch("signals")).unwrap_or_default();
+            ["main", "sub"].iter().all(|name| text.contains(&format!("process_signal {expected} {name}\n")))
+        });
+    }
+    assert_eq!(apache.get("/main").expect_status(200).text(), pid, "the worker lives");
     apache.finish();
 }

@@ -135,3 +135,47 @@ fn the_process_title_names_the_group() {
     assert!(worker.command_line().contains("(wsgi:app)"), "{}", worker.command_line());
     apache.finish();
 }
+
+#[test]
+fn interpreters_with_their_own_gil_serve_on_pythons_that_have_them() {
+    for python in Python::all() {
+        let home = need!(python.home());
+        let setup = need!(ours()).file("site/eval.wsgi", &kit::fixture("eval.wsgi"));
+        let alias = |name: &str| {
+            format!("WSGIScriptAlias /{name} @SITE@/eval.wsgi process-group=app application-group={name}\n")
+        };
+        let declare = format!("WSGIDaemonProcess app threads=2 python-home={}\n", home.display());
+        let config = declare + &alias("one") + &alias("two") + "WSGIPerInterpreterGIL On";
+        let code = if python.minor < 12 { "WSGI0198" } else { "WSGI1212" };
+        let apache = setup.config(&config).expect_log(code).start();
+        let wanted = "import atexit, json, threading
+atexit.register(lambda: open('@SCRATCH@/' + environ['mod_wsgi.application_group'], 'w').write('x'))
+result = [environ['mod_wsgi.application_group'], sum(range(10))]";
+        let wanted = wanted.replace("@SCRATCH@", &apache.scratch("").display().to_string());
+        for _ in 0..3 {
+            for name in ["one", "two"] {
+                assert_eq!(
+                    apache.eval(&format!("/{name}"), &wanted),
+                    json!([name, 45]),
+                    "3.{}",
+                    python.minor
+                );
+            }
+        }
+        assert_eq!(apache.log().lines(code).len(), 2, "3.{}: once for each", python.minor);
+        apache.restart();
+        for name in ["one", "two"] {
+            apache.wait_scratch(name);
+        }
+        apache.finish();
+    }
+}
+
+#[test]
+fn free_threading_says_that_it_has_no_effect_where_python_has_a_gil() {
+    let setup = need!(ours()).one_daemon("threads=1").fixture("eval").config("WSGIFreeThreading On");
+    let apache = setup.expect_log("WSGI0200").start();
+    assert_eq!(apache.eval("/eval", "result = 1"), json!(1));
+    assert_eq!(apache.log().lines("WSGI0200").len(), 1, "{}", apache.log().text());
+    apache.finish();
+}
