@@ -36,19 +36,19 @@ pub struct Apache {
 impl Apache {
     /// The program given, else the system's.
     pub fn find(given: Option<&Path>) -> Result<Self> {
-        let program = match given {
-            Some(path) => path.to_path_buf(),
-            None => {
-                let found = PROGRAMS.iter().map(PathBuf::from).find(|path| path.is_file());
-                found.ok_or_else(|| Error::NoApache(install_command()))?
-            }
-        };
+        let program = given.map_or_else(program, |path| Ok(path.to_path_buf()))?;
         let compiled = compiled_in(&program)?;
         let beside = program.parent().and_then(Path::parent).map(|prefix| prefix.join("modules"));
         let folders: Vec<PathBuf> = MODULES.iter().map(PathBuf::from).chain(beside).collect();
         let modules = to_load(&compiled, &folders)?;
         Ok(Self { program, modules })
     }
+}
+
+/// The program of the system's Apache.
+pub fn program() -> Result<PathBuf> {
+    let found = PROGRAMS.iter().map(PathBuf::from).find(|path| path.is_file());
+    found.ok_or_else(|| Error::NoApache(install_command()))
 }
 
 /// The command that installs Apache here.

@@ -21,6 +21,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve a WSGI script with the system's Apache, in the foreground, until Ctrl-C
     Serve(Box<ServeArgs>),
+    /// Show what a configuration of Apache amounts to, and find mistakes in it
+    Check(CheckArgs),
     /// Explain codes of the error log: what happened, why, and what to do
     Explain {
         /// A code such as WSGI0146, or its number
@@ -29,6 +31,17 @@ pub enum Command {
     },
     /// Print the version
     Version,
+}
+
+/// Options of `wsgictl check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The configuration file [default: that of the system's Apache]
+    #[arg(short, long, value_name = "CONF")]
+    pub file: Option<PathBuf>,
+    /// The program of Apache, or apachectl
+    #[arg(long, value_name = "PATH")]
+    pub httpd: Option<PathBuf>,
 }
 
 /// Options of `wsgictl serve`.

@@ -8,6 +8,31 @@ use thiserror::Error;
 /// Why a command does not do what it was asked for.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// `check` has found mistakes, and has printed them.
+    #[error("{} found; see above", if *.0 == 1 { "1 mistake was".to_owned() } else { format!("{} mistakes were", .0) })]
+    Mistakes(usize),
+    /// Apache does not take the configuration.
+    #[error("Apache does not take the configuration:\n{0}")]
+    BadConfiguration(String),
+    /// The file of `check -f`.
+    #[error("--file {}: {why}; name a configuration file of Apache", path.display())]
+    NoConfiguration {
+        /// As given.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// Nothing was reported.
+    #[error(
+        "the configuration is good, and loads no mod_wsgi-rs: write LoadModule wsgi_module with the path of its mod_wsgi.so (on Debian \
+         `a2enmod wsgi`); one line for another mod_wsgi has to go"
+    )]
+    NotLoaded,
+    /// The module's report cannot be read.
+    #[error(
+        "mod_wsgi.so reports what this wsgictl does not understand: install both from the same version, and call the wsgictl beside it"
+    )]
+    OtherVersion,
     /// `explain` with something else than a code.
     #[error(
         "{word} is no log code of wsgictl {}: write it as it stands in the error log (WSGI and four digits), or its number; \

@@ -6,6 +6,7 @@
 mod account;
 mod apache;
 mod args;
+mod check;
 mod config;
 mod error;
 mod explain;
@@ -23,6 +24,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Explain { codes } => explain::run(&codes),
         Command::Version => {
             println!("wsgictl {}", env!("CARGO_PKG_VERSION"));

@@ -62,8 +62,9 @@ impl Module for Wsgi {
         supervise::put_in_force(parent)
     }
 
-    fn child_init(_child: &Child<'_>) {
+    fn child_init(child: &Child<'_>) {
         supervise::forget_in_child();
+        supervise::look_for_sockets(child);
     }
 
     fn child_status(parent: &Parent<'_>, status: ChildStatus) {

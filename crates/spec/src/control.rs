@@ -59,7 +59,21 @@ pub enum FromSupervisor {
     Stopping,
 }
 
-/// Something that `wsgi-supervisor --check` has found: a line of its output as JSON.
+/// A line of the output of `wsgi-supervisor --check`, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Finding {
+    /// Something that is wrong.
+    Problem(Problem),
+    /// What the Python of a process group says of itself.
+    Python {
+        /// The process group.
+        group: String,
+        /// What it says, without control characters.
+        python: crate::report::Python,
+    },
+}
+
+/// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The process group that has it; `None` when it is not about one.

@@ -12,7 +12,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
-use spec::control::Problem;
+use spec::control::{Finding, Problem};
+use spec::report::Python;
 use spec::worker::REPORT_LEN;
 use spec::{Definitions, ProcessGroup};
 use unix::process::{Ending, signal_name};
@@ -29,7 +30,7 @@ const MOST_OUTPUT: usize = 64 * 1024;
 const OLDEST: (u32, u32) = (3, 10);
 const STATUS: i32 = 3;
 
-/// Reads definitions from standard input, prints each [`Problem`] as a line of JSON, and fails if there was one.
+/// Reads definitions from standard input, prints each [`Finding`] as a line of JSON, and fails if one is a problem.
 #[must_use]
 pub fn run() -> ExitCode {
     let mut text = Vec::new();
@@ -37,8 +38,8 @@ pub fn run() -> ExitCode {
         .read_to_end(&mut text)
         .map_err(|error| error.to_string())
         .and_then(|_| serde_json::from_slice(&text).map_err(|error| error.to_string()));
-    let problems = match definitions {
-        Ok(definitions) => problems(&definitions),
+    let findings = match definitions {
+        Ok(definitions) => findings(&definitions),
         Err(error) => vec![problem(
             None,
             &format!(
@@ -47,29 +48,32 @@ pub fn run() -> ExitCode {
         )],
     };
     let mut out = std::io::stdout().lock();
-    for problem in &problems {
+    for finding in &findings {
         // When nobody listens, the exit status remains.
-        let _ = serde_json::to_writer(&mut out, problem)
+        let _ = serde_json::to_writer(&mut out, finding)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out));
     }
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let good = !findings.iter().any(|finding| matches!(finding, Finding::Problem(_)));
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A problem whose sentence may hold what a site has printed.
-fn problem(group: Option<&ProcessGroup>, sentence: &str) -> Problem {
-    Problem { group: group.map(|group| group.name.clone()), sentence: text::escaped(sentence.as_bytes()) }
+fn problem(group: Option<&ProcessGroup>, sentence: &str) -> Finding {
+    let group = group.map(|group| group.name.clone());
+    Finding::Problem(Problem { group, sentence: text::escaped(sentence.as_bytes()) })
 }
 
-/// What is wrong with the groups.
-#[must_use]
-pub fn problems(definitions: &Definitions) -> Vec<Problem> {
+/// What is wrong with the groups, and what their Pythons are.
+fn findings(definitions: &Definitions) -> Vec<Finding> {
     let facts = Facts::new(definitions, crate::startup::inherited());
-    let mut problems = Vec::new();
+    let mut findings = Vec::new();
     for group in &definitions.groups {
-        problems.extend(probe(group, &facts).iter().map(|sentence| problem(Some(group), sentence)));
+        let (problems, python) = probe(group, &facts);
+        findings.extend(problems.iter().map(|sentence| problem(Some(group), sentence)));
+        findings.extend(python.map(|python| Finding::Python { group: group.name.clone(), python }));
     }
-    problems
+    findings
 }
 
 /// What a probe process left behind.
@@ -81,19 +85,20 @@ struct Answer {
     ending: Option<Ending>,
 }
 
-fn probe(group: &ProcessGroup, facts: &Facts) -> Vec<String> {
+fn probe(group: &ProcessGroup, facts: &Facts) -> (Vec<String>, Option<Python>) {
+    let failed = |sentence| (vec![sentence], None);
     let python = group.python.display();
     let user = user(group);
     if let Err(broken) = rules::check(group, rustix::process::geteuid().is_root()) {
-        return vec![broken.to_string()];
+        return failed(broken.to_string());
     }
     let answer = match ask(group, facts) {
         Ok(answer) => answer,
-        Err(error) => return vec![format!("cannot try {python}: {error}")],
+        Err(error) => return failed(format!("cannot try {python}: {error}")),
     };
     let status = answer.status.first_chunk::<REPORT_LEN>().copied();
     if let Some(failure) = status.and_then(LaunchFailure::from_bytes) {
-        return vec![launch_problem(group, &user, failure)];
+        return failed(launch_problem(group, &user, failure));
     }
     let (found, done) = parse(&answer.facts);
     let mut problems: Vec<String> =
@@ -101,7 +106,16 @@ fn probe(group: &ProcessGroup, facts: &Facts) -> Vec<String> {
     if !done {
         problems.push(no_answer(group, &user, &answer));
     }
-    problems
+    (problems, python_of(&found))
+}
+
+/// What the Python says of itself: text of the site's, so no control characters get through.
+fn python_of(found: &[(String, String)]) -> Option<Python> {
+    let fact = |wanted: &str| {
+        let (_, value) = found.iter().find(|(fact, _)| fact == wanted)?;
+        Some(text::escaped(value.as_bytes()))
+    };
+    Some(Python { version: fact("release")?, environment: fact("environment") })
 }
 
 fn ask(group: &ProcessGroup, facts: &Facts) -> std::io::Result<Answer> {
@@ -196,6 +210,10 @@ fn fact_problem(group: &ProcessGroup, facts: &Facts, user: &str, fact: &str, val
                 )
             })
         }
+        "made-for" => Some(format!(
+            "{python} is in a virtual environment that was made for Python {value}, and is another version now, which finds none of the \
+             packages that are installed there: make it anew with `python3 -m venv --clear`, and install them again"
+        )),
         "absent" => {
             Some(format!("the entry {entry} of python-path does not exist for {user}; correct or remove it"))
         }

@@ -6,6 +6,7 @@ use kit::{Account, Apache, Kind, Setup, users};
 
 mod access;
 mod admission;
+mod check;
 mod configuration;
 mod descriptors;
 mod directives;

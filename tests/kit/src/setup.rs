@@ -246,6 +246,17 @@ impl Setup {
         Check::from(&output)
     }
 
+    /// What `wsgictl check` says to this configuration. For ours, as the user who runs the tests.
+    pub fn examine(&self) -> Check {
+        self.write_config(1);
+        self.hand_over();
+        let server = self.server.as_ref().expect("the setup has a server");
+        let mut command = Command::new(server.file("wsgictl"));
+        command.arg("check").arg("--file").arg(self.config_path()).arg("--httpd").arg(apache_binary());
+        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        Check::from(&command.output().expect("wsgictl can be executed"))
+    }
+
     /// The command that runs Apache with this configuration and these arguments.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         // Whatever ends the test, Apache does not outlive it.

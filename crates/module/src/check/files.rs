@@ -16,7 +16,7 @@ use crate::routing::alias::matched;
 
 /// The ids that the web server's children look at files with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reader {
+pub(super) struct Reader {
     uid: u32,
     groups: Vec<u32>,
 }
@@ -79,7 +79,7 @@ fn unreached(alias: &Alias, other: &Alias) -> String {
 
 impl Reader {
     /// httpd's children: `User` and its groups, or whoever runs the check.
-    fn children() -> Self {
+    pub(super) fn children() -> Self {
         let uid = super::children_uid();
         let gid = if super::is_root() { httpd::apache_user().gid } else { uzers::get_effective_gid() };
         let name = uzers::get_user_by_uid(uid);
@@ -110,6 +110,14 @@ impl Reader {
                 )
             }
         })
+    }
+
+    /// The first directory above a path that this user may not pass. The path need not be there yet.
+    pub(super) fn closed_above(&self, path: &Path) -> Option<PathBuf> {
+        match self.look(path)? {
+            Unseen::Missing => None,
+            Unseen::Closed(directory) => Some(directory),
+        }
     }
 
     /// Why a file cannot be seen, if so. Access control lists are not looked at.

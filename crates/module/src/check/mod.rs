@@ -7,6 +7,8 @@
 mod accounts;
 mod code;
 mod files;
+pub mod reach;
+mod report;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,11 +65,19 @@ pub fn configuration(parent: &Parent<'_>) -> Result<(), String> {
     if httpd::run_mode() == RunMode::ConfigTest {
         resolution.notices.iter().for_each(|notice| httpd::startup_notice(notice));
         resolution.remarks.iter().for_each(|remark| httpd::startup_notice(&remark.to_string()));
-        files::warnings(parent).iter().for_each(|warning| httpd::startup_notice(warning));
+        let warnings = files::warnings(parent);
+        warnings.iter().for_each(|warning| httpd::startup_notice(warning));
         let doubts = std::mem::take(&mut resolution.doubts);
         resolution.mistakes.extend(doubts);
+        let mut pythons = Vec::new();
         if resolution.mistakes.is_empty() && !resolution.groups.is_empty() {
-            resolution.mistakes.extend(trial::run(parent, &resolution.groups));
+            let found = trial::run(parent, &resolution.groups);
+            resolution.mistakes.extend(found.mistakes);
+            pythons = found.pythons;
+        }
+        if report::is_wanted() {
+            resolution.notices.extend(warnings);
+            report::print(parent, &resolution, &code::leads(parent), &pythons);
         }
     }
     let Some(last) = resolution.mistakes.pop() else { return Ok(()) };
@@ -105,6 +115,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
     resolution.doubts.extend(main.global.python_home.as_deref().and_then(home_doubt));
     resolution.look_at_names(main, &leads, &calls);
     resolution.mistakes.extend(prefix_mistake(main).filter(|_| !resolution.groups.is_empty()));
+    resolution.notices.extend(sockets_notice(parent, main).filter(|_| !resolution.groups.is_empty()));
     if let Err(reason) = check_paths(parent, main, &resolution.groups) {
         resolution.mistakes.push(reason);
     }
@@ -269,6 +280,23 @@ fn prefix_mistake(main: &ServerConfig) -> Option<String> {
         "WSGISocketPrefix {prefix}: there is no directory {directory}: create it (owner root, mode 0755), or name a path in a directory \
          that is there, such as /run/apache2/wsgi"
     ))
+}
+
+/// What keeps Apache's user from the sockets. Children say so too when they start, from their own experience.
+fn sockets_notice(parent: &Parent<'_>, main: &ServerConfig) -> Option<String> {
+    let directory = socket_directory(parent, main, LONGEST_PID).ok()?;
+    let closed = files::Reader::children().closed_above(&directory)?;
+    Some(format!("WSGI1317: by its mode, {}", sockets_out_of_reach(&closed, children_uid())))
+}
+
+/// The part of a sentence about a directory that Apache's user cannot pass.
+#[must_use]
+pub fn sockets_out_of_reach(directory: &Path, uid: u32) -> String {
+    format!(
+        "the directory {} does not let the web server's user (uid {uid}) pass on the way to the sockets of process groups: their \
+         requests are answered with 503; `chmod o+x` the directory, or write WSGISocketPrefix with another one, such as /run/wsgi",
+        directory.display()
+    )
 }
 
 /// Process ids are below 4194304 (proc(5), `pid_max`).

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use httpd::Parent;
-use spec::control::Problem;
+use spec::control::{Finding, Problem};
 use spec::options::AUTOMATIC;
+use spec::report::Python;
 
 use super::AUTOMATIC_FOR;
 use crate::companions::Companions;
@@ -14,15 +15,21 @@ use crate::groups::Resolved;
 use crate::hooks::Wsgi;
 use crate::supervise;
 
-/// The mistakes that were found, as sentences.
-pub(super) fn run(parent: &Parent<'_>, groups: &[Resolved]) -> Vec<String> {
-    match try_run(parent, groups) {
-        Ok(mistakes) => mistakes,
-        Err(reason) => vec![reason],
-    }
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Sentences.
+    pub(super) mistakes: Vec<String>,
+    /// The Pythons of groups, by the groups' names.
+    pub(super) pythons: Vec<(String, Python)>,
 }
 
-fn try_run(parent: &Parent<'_>, groups: &[Resolved]) -> Result<Vec<String>, String> {
+/// Tries all groups.
+pub(super) fn run(parent: &Parent<'_>, groups: &[Resolved]) -> Found {
+    try_run(parent, groups).unwrap_or_else(|reason| Found { mistakes: vec![reason], pythons: Vec::new() })
+}
+
+fn try_run(parent: &Parent<'_>, groups: &[Resolved]) -> Result<Found, String> {
     let companions = Companions::find()?;
     let definitions = supervise::definitions(parent, groups, &companions, 1)?;
     let text = serde_json::to_vec(&definitions).map_err(|error| {
@@ -49,20 +56,28 @@ fn try_run(parent: &Parent<'_>, groups: &[Resolved]) -> Result<Vec<String>, Stri
     }
     let output = child.wait_with_output().map_err(failed)?;
     let program = companions.supervisor.display();
-    let problems: Vec<Problem> = serde_json::Deserializer::from_slice(&output.stdout)
+    let findings: Vec<Finding> = serde_json::Deserializer::from_slice(&output.stdout)
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|_| {
             format!("{program} --check answers what this module does not understand: install both from the same version")
         })?;
-    if !output.status.success() && problems.is_empty() {
+    let has_problem = findings.iter().any(|finding| matches!(finding, Finding::Problem(_)));
+    if !output.status.success() && !has_problem {
         let status = output.status;
         return Err(format!(
             "{program} --check ended with {status} and said nothing: install mod_wsgi-rs again"
         ));
     }
     let names = &parent.server().config::<Wsgi>().global.names;
-    Ok(problems.into_iter().map(|problem| at_its_directive(problem, names)).collect())
+    let mut found = Found::default();
+    for finding in findings {
+        match finding {
+            Finding::Problem(problem) => found.mistakes.push(at_its_directive(problem, names)),
+            Finding::Python { group, python } => found.pythons.push((group, python)),
+        }
+    }
+    Ok(found)
 }
 
 /// The sentence with the directive in front of it and its place behind. `names` are the groups and where they were declared.

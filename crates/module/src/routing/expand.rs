@@ -46,6 +46,20 @@ pub enum Template {
     Name(Vec<u8>),
 }
 
+/// As it is written.
+impl std::fmt::Display for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Global => f.write_str("%{GLOBAL}"),
+            Self::Server => f.write_str("%{SERVER}"),
+            Self::Host => f.write_str("%{HOST}"),
+            Self::Resource => f.write_str("%{RESOURCE}"),
+            Self::Variable(name) => write!(f, "%{{ENV:{}}}", name.escape_ascii()),
+            Self::Name(name) => f.write_str(&String::from_utf8_lossy(name)),
+        }
+    }
+}
+
 impl Template {
     /// Reads a configured name.
     ///

@@ -105,7 +105,7 @@ impl ServerLeads {
     ///
     /// Of the directories that surround all files of the lead, the innermost decides, and what it says stands above the server
     /// level (httpd merges directories from the outside to the inside, then files, then locations).
-    fn groups<'a>(&'a self, lead: &'a Lead) -> Vec<&'a Template> {
+    pub fn groups<'a>(&'a self, lead: &'a Lead) -> Vec<&'a Template> {
         if let Some(group) = &lead.group {
             return vec![group];
         }

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use httpd::{ChildEvent, ChildStatus, Level, Mpm, Parent, Server};
+use httpd::{Child, ChildEvent, ChildStatus, Level, Mpm, Parent, Server};
 use spec::Definitions;
 use spec::control::{Attachment, ListenerName};
 
@@ -328,6 +328,19 @@ pub fn forget_in_child() {
         && !kept.is_mine()
     {
         kept.close();
+    }
+}
+
+/// Says which directory keeps this child, which is Apache's user by now, from the sockets.
+pub fn look_for_sockets(child: &Child<'_>) {
+    let Some(generation) = child.server().config::<Wsgi>().generation() else { return };
+    let directory = &generation.definitions.socket_directory;
+    if generation.definitions.groups.is_empty() {
+        return;
+    }
+    if let Some(stopped) = check::reach::stops_here(&directory.join("socket")) {
+        let reason = check::sockets_out_of_reach(&stopped, check::children_uid());
+        child.server().log().write(Level::Error, format!("WSGI1318: {reason}").as_bytes());
     }
 }
 

@@ -89,6 +89,20 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Correct the reason and run `apachectl graceful`.",
     },
     Entry {
+        code: 1317,
+        level: Notice,
+        happened: "By its mode, a directory above the sockets of process groups does not let Apache's user pass.",
+        why: "DefaultRuntimeDir or WSGISocketPrefix is in a directory that is for root only.",
+        action: "Write WSGISocketPrefix with a directory that everybody may pass, such as /run/wsgi.",
+    },
+    Entry {
+        code: 1318,
+        level: Error,
+        happened: "A new process of Apache cannot reach the directory of the sockets. All requests for process groups are answered with 503.",
+        why: "DefaultRuntimeDir or WSGISocketPrefix is in a directory that is for root only, or a security module forbids it.",
+        action: "The line names the directory: run `chmod o+x` on it, or write WSGISocketPrefix with another one, such as /run/wsgi.",
+    },
+    Entry {
         code: 1320,
         level: Notice,
         happened: "A directive is read for compatibility with mod_wsgi and has no effect. The line says why.",

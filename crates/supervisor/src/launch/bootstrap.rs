@@ -39,6 +39,18 @@ import os
 def say(fact, value):
     sys.stdout.write("\nwsgi-check:%s:%s\n" % (fact, value))
 say("version", "%d.%d" % (sys.version_info[0], sys.version_info[1]))
+say("release", "%d.%d.%d" % tuple(sys.version_info[:3]))
+home = os.path.dirname(os.path.dirname(sys.executable))
+try:
+    with open(os.path.join(home, "pyvenv.cfg")) as file:
+        settings = dict((part.strip() for part in line.split("=", 1)) for line in file if "=" in line)
+except (OSError, ValueError):
+    settings = {}
+if "home" in settings:
+    say("environment", home)
+    made = settings.get("version_info", settings.get("version", "")).split(".")[:2]
+    if len(made) == 2 and made != [str(number) for number in sys.version_info[:2]]:
+        say("made-for", ".".join(made))
 for number, entry in enumerate(sys.argv[2:]):
     if not os.path.exists(entry):
         say("absent", number)

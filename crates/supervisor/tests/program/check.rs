@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::kit::{Place, group, is_root, needs};
 use spec::Definitions;
-use spec::control::Problem;
+use spec::control::{Finding, Problem};
 
 /// Exit status and sentences of a check; each begins with the group's name.
 fn check(definitions: &Definitions) -> (i32, Vec<String>) {
@@ -25,9 +25,13 @@ fn check_text(text: &[u8]) -> (i32, Vec<String>) {
     process.stdin.take().unwrap().write_all(text).unwrap();
     let output = process.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let sentence = |line| {
-        let Problem { group, sentence } = serde_json::from_str(line).unwrap();
-        format!("{}: {sentence}", group.as_deref().unwrap_or("no group"))
+    let sentence = |line| match serde_json::from_str(line).unwrap() {
+        Finding::Problem(Problem { group, sentence }) => {
+            format!("{}: {sentence}", group.as_deref().unwrap_or("no group"))
+        }
+        Finding::Python { group, python } => {
+            format!("{group} has {} {:?}", python.version, python.environment)
+        }
     };
     let lines = text.lines().map(sentence).collect();
     (output.status.code().unwrap(), lines)
@@ -44,6 +48,24 @@ fn a_good_python_has_no_problem() {
     let place = Place::new();
     let python = place.script("python", "printf 'noise\\nwsgi-check:version:3.12\\nwsgi-check:done:\\n'");
     assert_eq!(check(&place.definitions(vec![group("a", &python), group("b", &python)])), (0, vec![]));
+}
+
+#[test]
+fn a_python_says_what_it_is() {
+    let place = Place::new();
+    let facts = "wsgi-check:version:3.12\\nwsgi-check:release:3.12.1\\nwsgi-check:environment:/srv/\\033venv";
+    let python = place.script("python", &format!("printf '{facts}\\nwsgi-check:done:\\n'"));
+    let said = vec![r#"a has 3.12.1 Some("/srv/\\x1bvenv")"#.to_owned()];
+    assert_eq!(check(&place.definitions(vec![group("a", &python)])), (0, said));
+}
+
+#[test]
+fn an_environment_that_was_made_for_another_version_is_named() {
+    let place = Place::new();
+    let python = place.script("python", "printf 'wsgi-check:made-for:3.9\\nwsgi-check:done:\\n'");
+    let (code, lines) = check(&place.definitions(vec![group("site", &python)]));
+    assert_eq!(code, 1);
+    assert_only(&lines, &["site: ", "was made for Python 3.9", "--clear"]);
 }
 
 #[test]
@@ -99,7 +121,8 @@ fn a_real_python_finds_bad_paths_and_a_bad_extension() {
     let mut site = group("site", python);
     site.python_path = vec![place.path("nowhere"), "/usr".into()];
     let (code, lines) = check(&place.definitions(vec![site]));
-    assert_eq!((code, lines.len()), (1, 2), "{lines:?}");
+    assert_eq!((code, lines.len()), (1, 3), "{lines:?}");
+    assert!(lines[2].starts_with("site has 3.") && lines[2].ends_with(" None"), "{lines:?}");
     assert!(lines[0].contains("nowhere of python-path does not exist"), "{lines:?}");
     assert!(lines[1].contains("cannot load") && lines[1].contains("absent.so"), "{lines:?}");
 }
