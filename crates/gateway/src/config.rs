@@ -19,6 +19,8 @@ pub struct Config {
     pub multiprocess: bool,
     /// `wsgi.multithread`: more than one request thread.
     pub multithread: bool,
+    /// The process runs service scripts in place of requests: `sys.exit()` of such a script is its regular end.
+    pub service: bool,
     /// `wsgi.run_once`: this process leaves after one request.
     pub run_once: bool,
     /// Directories of `python-path`, added with `site.addsitedir` and moved to the front of `sys.path`.

@@ -167,6 +167,10 @@ impl Gateway {
         slot.group.get()
     }
 
+    pub(crate) fn is_service(&self) -> bool {
+        self.config.service
+    }
+
     pub(crate) fn main(&self) -> &Arc<Interpreter> {
         &self.main
     }

@@ -30,7 +30,11 @@ impl Gateway {
                 return;
             }
             match self.ready_group(&preload.application_group) {
-                Some(group) if preload.application_group.is_empty() => load(py, &group, &preload.script),
+                Some(group) if preload.application_group.is_empty() => {
+                    if load(py, &group, &preload.script, self.is_service()) == Loaded::Exited {
+                        return;
+                    }
+                }
                 _ => py.detach(|| self.preload_apart(preload, stack)),
             }
         }
@@ -42,7 +46,7 @@ impl Gateway {
             match self.group(&mut native, &preload.application_group) {
                 Ok(group) => {
                     let interpreter = Arc::clone(&group.interpreter);
-                    native.attach(&interpreter, |py| load(py, &group, &preload.script));
+                    native.attach(&interpreter, |py| load(py, &group, &preload.script, self.is_service()));
                 }
                 Err(text) => log::process_line(Level::Error, &text),
             }
@@ -63,11 +67,23 @@ impl Gateway {
     }
 }
 
-fn load(py: Attached<'_>, group: &Group, path: &[u8]) {
+/// How loading a script ended.
+#[derive(PartialEq, Eq)]
+enum Loaded {
+    /// Well, or it is logged why not.
+    Done,
+    /// A service script has come to its end.
+    Exited,
+}
+
+fn load(py: Attached<'_>, group: &Group, path: &[u8], service: bool) -> Loaded {
     let script = group.script(path);
     let failed = script.load(py, &group.finder).err();
     log::flush_process(py);
     if let Some(failure) = failed {
+        if service && failure.is_exit() {
+            return Loaded::Exited;
+        }
         let (code, facts, error) = failure.report();
         let mut text = format!("[script {}] {}\n", script.shown(), code.line(facts));
         if let Some(error) = error {
@@ -76,4 +92,5 @@ fn load(py: Attached<'_>, group: &Group, path: &[u8]) {
         }
         log::process(py, Level::Error, &text);
     }
+    Loaded::Done
 }

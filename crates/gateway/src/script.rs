@@ -193,6 +193,11 @@ impl<'py> Failure<'py> {
         }
     }
 
+    /// Whether the script has asked to end (`sys.exit()`).
+    pub(crate) fn is_exit(&self) -> bool {
+        matches!(self, Failure::Raised(error) if error.is(Kind::SystemExit))
+    }
+
     /// Code, facts, and the exception whose traceback follows.
     pub(crate) fn report(&self) -> (Code, String, Option<&Error<'py>>) {
         match self {

@@ -142,6 +142,9 @@ fn group<'g>(
         let (group, server) = (group.definition.name.clone(), group.definition.server.clone());
         return Err(Refusal::ForeignGroup { group, server });
     }
+    if group.definition.threads == 0 {
+        return Err(Refusal::Service(group.definition.name.clone()));
+    }
     Ok(group)
 }
 

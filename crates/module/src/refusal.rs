@@ -111,6 +111,12 @@ pub enum Refusal {
         /// `ServerName`.
         server: String,
     },
+    /// A group that serves nobody.
+    #[error(
+        "WSGI1040: process group {0} has threads=0: it runs service scripts (WSGIImportScript) and serves no requests: send the request to \
+         another group with WSGIProcessGroup or process-group="
+    )]
+    Service(String),
     /// A group that an `.htaccess` file may have chosen.
     #[error(
         "WSGI1311: the variable {variable} leads to process group {group}, and got its value when .htaccess files, whose authors \
@@ -151,6 +157,7 @@ impl Refusal {
             | Self::Embedded
             | Self::UnknownGroup(_)
             | Self::ForeignGroup { .. }
+            | Self::Service(_)
             | Self::UnsettledGroup { .. }
             | Self::UnsettledNote(_) => 500,
         }

@@ -144,15 +144,17 @@ fn serve(
         graceful: config.graceful_timeout,
         eviction: config.timers.eviction,
     };
+    let service = config.threads == 0;
     let watched = watched(config);
     let (sight, watcher) = look(config, &gateway, &watched)?;
     let control = Control {
         shared: Arc::clone(&shared),
-        signals: signals::handle().map_err(system("signal handlers"))?,
+        signals: signals::handle(service).map_err(system("signal handlers"))?,
         lifeline,
         status: status.share().map_err(system("reports to the supervisor"))?,
         life: Life::new(patience),
         replaced: false,
+        service,
         timers: Timers::new(config.timers.clone(), Instant::now()),
         sight,
     };
@@ -161,8 +163,19 @@ fn serve(
     signals::tell_subscribers(&gateway, stack_size(config)).map_err(system("signal handlers"))?;
     // The control thread runs already: a script that takes too long cannot keep the process from leaving.
     let go_on = || !shared.pool.is_closed();
-    gateway.preload(py, &settings::preload(config), stack_size(config), go_on);
+    let scripts = settings::preload(config);
+    if service {
+        // Its script does not come back before the end.
+        status.report(Report::Ready);
+    }
+    gateway.preload(py, &scripts, stack_size(config), go_on);
     py.detach(|| {
+        if service {
+            if scripts.is_empty() {
+                shared.pool.wait_for_stop();
+            }
+            return Ok(());
+        }
         let threads = start_threads(config, &shared, &gateway, watched)?;
         status.report(Report::Ready);
         for thread in threads {

@@ -38,6 +38,8 @@ pub struct Control {
     pub life: Life,
     /// Whether the supervisor was asked for a successor.
     pub replaced: bool,
+    /// Whether a service script runs in place of requests.
+    pub service: bool,
     /// When to be replaced, and when requests are late.
     pub timers: Timers,
     /// What can be seen of Python.
@@ -162,6 +164,9 @@ impl Control {
             let cause = self.shared.wishes.leaving(cause);
             self.status.report(Report::Leaving(cause));
             self.shared.pool.drain();
+            if self.service {
+                signals::end_service();
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{codes, log, reply, signals};
 
 /// All that the gateway is told when it starts. `run_once`: the process leaves after one request.
 pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
-    let settings = config.python_settings.clone();
+    let (settings, service) = (config.python_settings.clone(), config.threads == 0);
     let of = move |name: &str| {
         let settings = settings.interpreters.of(name.as_bytes());
         InterpreterSettings {
@@ -21,7 +21,8 @@ pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
             python_path: settings.python_path.clone(),
             restrict_stdin: settings.restrict_stdin,
             restrict_stdout: settings.restrict_stdout,
-            restrict_signal: settings.restrict_signal,
+            // A service script owns the process: its handlers are its business.
+            restrict_signal: settings.restrict_signal && !service,
         }
     };
     Config {
@@ -31,6 +32,7 @@ pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
         multiprocess: config.multiprocess,
         multithread: config.threads > 1,
         run_once,
+        service,
         python_path: config.python_path.clone(),
         home: config.home.clone(),
         interpreters: Arc::new(of),
@@ -65,11 +67,14 @@ pub fn preload(config: &WorkerConfig) -> Vec<Preload> {
 
 /// What has to be said in Python before anything else. `python -S` starts without `site`: then the site's own start-up files run
 /// only now, after this process is known to be who it should be. Python's handler for SIGINT goes, because ours would pass the
-/// signal on to it. The variable that carried the seed of hashes here is not for the programs that the application starts.
+/// signal on to it. A service script ends by SIGTERM as by `sys.exit()`.
+/// The variable that carried the seed of hashes here is not for the programs that the application starts.
 const PREPARE: &str = "
 import faulthandler, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 faulthandler.register(show_threads, file=2, all_threads=True, chain=False)
+if service:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
 if forget_seed:
     os.environ.pop('PYTHONHASHSEED', None)
 if sys.flags.no_site:
@@ -83,6 +88,7 @@ pub fn prepare_python<'py>(py: Attached<'py>, config: &WorkerConfig) -> python::
     let globals = python::dict(py)?;
     let forget_seed = python::bool(py, settings.hash_seed != HashSeed::Usual);
     globals.dict_set(&python::str(py, "forget_seed")?, &forget_seed)?;
+    globals.dict_set(&python::str(py, "service")?, &python::bool(py, config.threads == 0))?;
     let show_threads = python::int(py, i64::from(signals::SHOW_THREADS))?;
     globals.dict_set(&python::str(py, "show_threads")?, &show_threads)?;
     python::run_source(py, PREPARE, "<wsgi-worker>", &globals)?;

@@ -26,13 +26,19 @@ pub fn show_threads() {
     let _ = unix::signals::send_to_self(SHOW_THREADS);
 }
 
-/// Begins to handle SIGTERM, SIGINT, SIGUSR1 and SIGXCPU. The pipe yields one byte for each.
+/// Begins to handle SIGTERM, SIGINT, SIGUSR1 and SIGXCPU; those that end a service script are left to it. The pipe yields one byte for each.
 ///
 /// # Errors
 /// Any of pipe(2) and sigaction(2).
-pub fn handle() -> io::Result<PipeReader> {
+pub fn handle(service: bool) -> io::Result<PipeReader> {
     let [term, int] = TERMINATE;
-    unix::signals::as_bytes(&[term, int, DRAIN, PROCESSOR])
+    let own = [DRAIN, PROCESSOR, term, int];
+    unix::signals::as_bytes(if service { &own[..2] } else { &own })
+}
+
+/// Ends a service script: Python raises SystemExit in the main thread. The kernel prefers that thread for a signal to the process.
+pub fn end_service() {
+    let _ = unix::signals::send_to_self(Signal::TERM.as_raw());
 }
 
 /// Tells subscribers of the application about SIGHUP and SIGUSR2, in a thread of its own: their functions may take long.

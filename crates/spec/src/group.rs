@@ -185,7 +185,7 @@ pub struct ProcessGroup {
     pub processes: u32,
     /// `wsgi.multiprocess`: true as soon as `processes=` is written, even `processes=1`.
     pub multiprocess: bool,
-    /// Request threads per process, at least 1.
+    /// Request threads per process; 0 where service scripts run instead.
     pub threads: u32,
     /// Stack of a request thread in bytes.
     pub stack_size: u64,

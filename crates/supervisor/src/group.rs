@@ -125,7 +125,13 @@ impl Group {
         self.former.iter_mut().for_each(|member| member.relief = None);
         self.limits = limits;
         self.announced = false;
-        self.roll_over = self.serving_formers().then(|| later(now, limits.start));
+        if limits.alone {
+            self.roll_over = None;
+            let formers = self.former.iter_mut();
+            actions.extend(formers.filter_map(|m| m.life.drain(now).map(|order| Action::Order(m.id, order))));
+        } else {
+            self.roll_over = self.serving_formers().then(|| later(now, limits.start));
+        }
         actions
     }
 
@@ -242,7 +248,8 @@ impl Group {
             }
             actions.push(Action::Order(member.id, order));
         }
-        for (number, slot) in (0_u32..).zip(&mut self.slots) {
+        let waits = self.waits_for_formers();
+        for (number, slot) in (0_u32..).zip(&mut self.slots).filter(|_| !waits) {
             if matches!(slot.lane, Lane::Waiting(until) if until <= now) {
                 slot.lane = Lane::Launching;
                 actions.push(Action::Start { slot: number });
@@ -259,7 +266,7 @@ impl Group {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let lanes = self.slots.iter().filter_map(|slot| match slot.lane {
-            Lane::Waiting(until) => Some(until),
+            Lane::Waiting(until) => Some(until).filter(|_| !self.waits_for_formers()),
             Lane::Running(member) => member.life.deadline(),
             Lane::Launching | Lane::Stopped => None,
         });
@@ -294,6 +301,10 @@ impl Group {
         waiting
             .filter_map(|member| member.life.drain(now).map(|order| Action::Order(member.id, order)))
             .collect()
+    }
+
+    fn waits_for_formers(&self) -> bool {
+        self.limits.alone && !self.former.is_empty()
     }
 
     fn serving_formers(&self) -> bool {

@@ -7,6 +7,7 @@ const LIMITS: Limits = Limits {
     graceful: Duration::from_secs(15),
     eviction: Duration::from_secs(15),
     shutdown: Duration::from_secs(5),
+    alone: false,
 };
 /// The middle of the jitter.
 const CHANCE: u32 = 200;
@@ -245,6 +246,30 @@ fn a_definition_takes_over_replacements_in_progress() {
     world.report(3, Report::Ready);
     world.orders.sort_by_key(|order| order.0);
     assert_eq!(world.orders, [(0, Order::Drain), (1, Order::Drain), (2, Order::Terminate)]);
+}
+
+#[test]
+fn a_service_script_starts_when_the_former_one_is_gone() {
+    let limits = Limits { alone: true, ..LIMITS };
+    let mut world = World::new(1);
+    world.report(0, Report::Ready);
+    let actions = world.group.redefine(1, limits, world.now);
+    world.take(actions);
+    assert_eq!(world.orders, [(0, Order::Drain)]);
+    world.after(3_000);
+    assert_eq!(world.next, 1, "the former one still runs");
+    assert!(world.group.deadline().is_some_and(|at| at > world.now), "and nothing is due meanwhile");
+    assert_eq!(world.ended(0), None);
+    world.after(0);
+    assert_eq!(world.next, 2);
+    world.report(1, Report::Ready);
+    world.after(20_000);
+    world.report(1, Report::Leaving(Cause::GracefulSignal));
+    world.after(0);
+    assert_eq!(world.next, 2);
+    world.ended(1);
+    world.after(0);
+    assert_eq!(world.next, 3);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Limits {
     pub eviction: Duration,
     /// From SIGTERM to SIGKILL.
     pub shutdown: Duration,
+    /// A worker starts only when former ones are gone: service scripts own what they listen on.
+    pub alone: bool,
 }
 
 impl Limits {
@@ -216,6 +218,7 @@ mod tests {
         graceful: Duration::from_secs(15),
         eviction: Duration::from_secs(30),
         shutdown: Duration::from_secs(5),
+        alone: false,
     };
 
     fn ready(now: Instant) -> Life {
@@ -305,6 +308,7 @@ mod tests {
             graceful: Duration::MAX,
             eviction: Duration::MAX,
             shutdown: Duration::MAX,
+            alone: false,
         };
         let mut life = Life::new(Instant::now(), limits);
         life.terminate(Instant::now(), Duration::MAX);

@@ -36,7 +36,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("WSGIDaemonProcess app threads", &["WSGIDaemonProcess", "threads"]),
     ("WSGIDaemonProcess app threads=x", &["threads", "x"]),
     ("WSGIDaemonProcess app threads=-1", &["threads", "-1"]),
-    ("WSGIDaemonProcess app threads=0", &["threads"]),
+    ("WSGIDaemonProcess app threads=70000", &["threads"]),
     ("WSGIDaemonProcess app threads=99999999", &["threads", "99999999"]),
     ("WSGIDaemonProcess app threads=4x", &["threads", "4x"]),
     ("WSGIDaemonProcess app processes=0", &["processes", "0"]),

@@ -287,3 +287,62 @@ fn dp_2_a_signalled_worker_is_replaced_and_loses_nothing() {
         apache.finish();
     }
 }
+
+/// A service that owns a file and writes a line when it begins and when it ends.
+const SERVICE: &str = r#"
+import os, time
+
+def note(text):
+    with open("@SCRATCH@/service", "a") as file:
+        file.write("%s %d\n" % (text, os.getpid()))
+
+note("begins")
+first = len(open("@SCRATCH@/service").readlines()) == 1
+try:
+    while not (first and os.path.exists("@SCRATCH@/return")):
+        time.sleep(0.01)
+except SystemExit:
+    time.sleep(0.2)
+    note("ends")
+    raise
+note("returns")
+"#;
+
+fn service() -> Result<Setup, String> {
+    let setup = planned("threads=1")?.file("site/service.py", SERVICE).fixture("hello");
+    let group = "threads=0 shutdown-timeout=3";
+    let config = "WSGIImportScript @SITE@/service.py process-group=service application-group=%{GLOBAL}\n\
+                  WSGIScriptAlias /wrong @SITE@/hello.wsgi process-group=service\n";
+    Ok(setup.daemon("service", group).config(config))
+}
+
+/// What the service has noted, word by word.
+fn notes(apache: &Apache) -> Vec<String> {
+    let text = std::fs::read_to_string(apache.scratch("service")).unwrap_or_default();
+    text.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_service_script_runs_on_the_main_thread_and_is_told_to_end() {
+    let apache = need!(service()).start();
+    wait_until(LIMIT, "the service begins", || notes(&apache) == ["begins"]);
+    apache.get("/hello").expect_status(200);
+    apache.get("/wrong").expect_status(500);
+    let line = apache.log().wait("WSGI1040");
+    assert!(line.contains("service") && line.contains("threads=0"), "{line}");
+    apache.graceful();
+    // Never two at a time: the second begins when the first has ended.
+    wait_until(LIMIT, "the next one begins", || notes(&apache) == ["begins", "ends", "begins"]);
+    apache.finish();
+}
+
+#[test]
+fn a_service_script_that_returns_is_started_again() {
+    let apache = need!(service()).start();
+    wait_until(LIMIT, "the service begins", || notes(&apache) == ["begins"]);
+    apache.let_go("return");
+    let line = apache.log().wait("WSGI1002: .*'service'");
+    assert!(line.contains("exit status 0"), "{line}");
+    wait_until(LIMIT, "the next one begins", || notes(&apache) == ["begins", "returns", "begins"]);
+    apache.finish();
+}

@@ -46,6 +46,7 @@ fn start<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> Result<'py, Object<'py>
         multiprocess: true,
         multithread: threads != 1,
         run_once: false,
+        service: false,
         python_path,
         home: home.and_then(|home| home.as_utf8().map(Into::into)),
         interpreters: Arc::new(settings),

@@ -130,4 +130,11 @@ pub(super) const TABLE: &[Entry] = &[
         why: "The line names it as mod_wsgi's shutdown_reason does: script_reload, maximum_requests, restart_interval, inactivity_timeout, startup_timeout, deadlock_timeout, request_timeout, cpu_time_limit, eviction_signal, graceful_signal or shutdown_signal.",
         action: "Nothing where it was planned. For a time-out, the lines above it say what the worker was doing.",
     },
+    Entry {
+        code: 1040,
+        level: Error,
+        happened: "A request was sent to a process group with threads=0, which runs service scripts and serves no requests. It is answered with 500.",
+        why: "WSGIProcessGroup or process-group= names the group of the service script.",
+        action: "Send the request to another group, or give the group threads.",
+    },
 ];

@@ -142,6 +142,11 @@ impl Draft {
     }
 
     fn timers(&self) -> Timers {
+        if self.threads.is_some_and(|threads| threads.get() == 0) {
+            // A service script serves no requests, and two of it must not run at a time.
+            let (cpu, eviction) = (self.timers.cpu, self.timers.eviction);
+            return Timers { cpu, eviction, ..Timers::default() };
+        }
         let deadlock = self.deadlock.map_or(Some(DEFAULT_DEADLOCK), Timeout::some);
         Timers { deadlock, ..self.timers.clone() }
     }

@@ -121,10 +121,10 @@ const TABLE: &[OptionRow] = &[
     ),
     works(
         "threads",
-        "a whole number from 1 to 65533",
+        "a whole number from 0 to 65533",
         "15",
-        "request threads of each worker",
-        "0 (service scripts) is not available in this version",
+        "request threads of each worker; with 0 the worker serves no requests, and its WSGIImportScript runs on the main thread until the worker is to leave",
+        "a service script that ends is started again with a growing pause instead of at once; requests to its group are answered 500",
         |d, v| put(&mut d.threads, Threads::parse(v)),
     ),
     works(

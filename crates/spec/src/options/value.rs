@@ -50,33 +50,10 @@ macro_rules! bounded {
 bounded! {
     /// Number of worker processes.
     Processes: 1 ..= 4096;
+    /// Number of request threads of a worker; 0 for service scripts.
+    Threads: 0 ..= 65533;
     /// Length of a socket's queue; the kernel cuts it at `net.core.somaxconn`.
     Backlog: 0 ..= 65535;
-}
-
-/// Number of request threads of a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threads(u32);
-
-impl Threads {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// What is wrong with the text; 0 has a sentence of its own, as it means something in mod_wsgi.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        match number(text, 0, 65533)? {
-            0 => Err(
-                "asks for a service script, and those are not available in this version of mod_wsgi-rs yet",
-            ),
-            n => u32::try_from(n).map(Self).map_err(|_| OUT_OF_RANGE),
-        }
-    }
-
-    /// The number.
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
 }
 
 /// A time in whole seconds.

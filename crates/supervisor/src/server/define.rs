@@ -105,6 +105,7 @@ impl Server {
             graceful: group.timeouts.graceful,
             eviction: group.timers.eviction.unwrap_or(group.timeouts.graceful),
             shutdown: group.timeouts.shutdown,
+            alone: group.threads == 0,
         };
         if group.new_privileges {
             let facts = format!("Process group '{}' runs without no_new_privs, as configured.", group.name);
