@@ -346,3 +346,15 @@ fn a_service_script_that_returns_is_started_again() {
     wait_until(LIMIT, "the next one begins", || notes(&apache) == ["begins", "returns", "begins"]);
     apache.finish();
 }
+
+#[test]
+fn options_for_compatibility_say_that_they_have_no_effect() {
+    let setup = need!(ours()).one_daemon("threads=1 shutdown-timeout=0 server-metrics=On").fixture("hello");
+    let apache = setup.start();
+    apache.get("/hello").expect_status(200);
+    for option in ["shutdown-timeout=0", "server-metrics=On"] {
+        let line = apache.log().wait(&format!("WSGI1041: .*{option} has no effect"));
+        assert!(line.contains("[wsgi:notice]"), "{line}");
+    }
+    apache.finish();
+}

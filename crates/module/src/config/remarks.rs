@@ -15,6 +15,16 @@ pub enum Remark {
         /// From the table of directives.
         why: &'static str,
     },
+    /// An option of a process group without an effect.
+    #[error("WSGI1041: WSGIDaemonProcess {group}: {option} has no effect: {why}")]
+    IdleOption {
+        /// The group.
+        group: String,
+        /// As written, with what it was set to.
+        option: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// Directives about telemetry.
     #[error(
         "WSGI1321: WSGITelemetryService, WSGISlowRequests and WSGITelemetryOptions have no effect: this version of mod_wsgi-rs sends \
@@ -63,7 +73,10 @@ impl Remark {
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::Idle { .. } | Self::EmbeddedImport(_) | Self::EmbeddedSection(_) => Level::Notice,
+            Self::Idle { .. }
+            | Self::IdleOption { .. }
+            | Self::EmbeddedImport(_)
+            | Self::EmbeddedSection(_) => Level::Notice,
             Self::Telemetry
             | Self::UnknownHeader(..)
             | Self::EverybodyTrusted(_)

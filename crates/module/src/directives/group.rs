@@ -3,7 +3,7 @@
 use httpd::{Outcome, Scope};
 use spec::options::{Draft, OptionError};
 
-use crate::config::Declared;
+use crate::config::{Declared, Remark};
 use crate::hooks::Wsgi;
 
 pub(super) fn daemon_process(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
@@ -15,6 +15,10 @@ pub(super) fn daemon_process(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcom
         OptionError::NotAnOption(_) | OptionError::OpenQuote(_) => format!("WSGIDaemonProcess: {error}"),
         error => error.to_string(),
     })?;
+    for (option, why) in draft.idle_options() {
+        let group = draft.name.clone();
+        scope.server().config::<Wsgi>().remark(Remark::IdleOption { group, option, why });
+    }
     let (file, line) = scope.location();
     let file = String::from_utf8_lossy(file).into_owned();
     let names = &mut scope.main_config()?.global.names;

@@ -137,4 +137,11 @@ pub(super) const TABLE: &[Entry] = &[
         why: "WSGIProcessGroup or process-group= names the group of the service script.",
         action: "Send the request to another group, or give the group threads.",
     },
+    Entry {
+        code: 1041,
+        level: Notice,
+        happened: "An option of WSGIDaemonProcess was accepted for compatibility, and has no effect.",
+        why: "The line says what does not exist here.",
+        action: "Remove the option.",
+    },
 ];

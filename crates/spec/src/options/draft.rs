@@ -42,6 +42,7 @@ pub struct Draft {
     pub(super) socket: Option<Timeout>,
     pub(super) queue: Option<Timeout>,
     pub(super) shutdown: Option<Timeout>,
+    pub(super) server_metrics: Option<bool>,
     pub(super) graceful: Option<Timeout>,
     pub(super) switch_interval: Option<Duration>,
     pub(super) priority: Option<i32>,
@@ -103,6 +104,24 @@ impl Draft {
     #[must_use]
     pub fn names_account(&self) -> bool {
         self.user.is_some() || self.group.is_some() || self.supplementary.is_some()
+    }
+
+    /// Options of the line that are allowed for compatibility, and why they have no effect.
+    pub fn idle_options(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let endless = self.shutdown.is_some_and(|time| time.some().is_none());
+        let metrics = self.server_metrics == Some(true);
+        [
+            endless.then_some((
+                "shutdown-timeout=0",
+                "a worker that does not end is always ended; the default of 5 seconds holds",
+            )),
+            metrics.then_some((
+                "server-metrics=On",
+                "this version of mod_wsgi-rs has no mod_wsgi.server_metrics()",
+            )),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     fn set(&mut self, option: &str, value: &str) -> Result<(), OptionError> {

@@ -18,11 +18,11 @@ const NEVER: &str = "a whole number of seconds, 0 for never";
 pub(super) const TABLE: &[OptionRow] = &[
     works(
         "shutdown-timeout",
-        "a whole number of seconds, at least 1",
+        "a whole number of seconds, 0 for the default",
         "5",
         "time for a worker to end by itself before it is killed",
-        "0 (wait for ever) is refused",
-        |d: &mut Draft, v| put(&mut d.shutdown, Timeout::parse_positive(v)),
+        "0 waits for ever there; here a worker that does not end is always killed",
+        |d: &mut Draft, v| put(&mut d.shutdown, Timeout::parse(v)),
     ),
     works(
         "graceful-timeout",

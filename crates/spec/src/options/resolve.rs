@@ -121,7 +121,7 @@ impl Draft {
         let seconds =
             |given: Option<Timeout>, default| given.map_or(Duration::from_secs(default), Timeout::get);
         Timeouts {
-            shutdown: seconds(self.shutdown, 5),
+            shutdown: seconds(self.shutdown.filter(|time| time.some().is_some()), 5),
             graceful: seconds(self.graceful, 15),
             connect: seconds(self.connect, 15),
             socket: self.socket.and_then(Timeout::some).unwrap_or(server),

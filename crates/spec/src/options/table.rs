@@ -346,7 +346,14 @@ const TABLE: &[OptionRow] = &[
         "as with script-user",
         |d, v| put(&mut d.script_group, Identity::parse(v)),
     ),
-    not_yet("server-metrics", "On or Off", "Off", "lets mod_wsgi.server_metrics() see the web server"),
+    works(
+        "server-metrics",
+        "On or Off",
+        "Off",
+        "for compatibility with mod_wsgi, where On lets mod_wsgi.server_metrics() see the web server",
+        "no effect, which a line in the log says: this version has no mod_wsgi.server_metrics()",
+        |d, v| put(&mut d.server_metrics, value::flag(v)),
+    ),
     removed("python-hash-seed", "seed of Python's hashes", "write env=PYTHONHASHSEED=NUMBER"),
     removed("home-directory", "working directory", "write home=DIRECTORY"),
     removed(

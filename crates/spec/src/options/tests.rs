@@ -196,7 +196,6 @@ fn numbers_are_strict() {
         "a umask=00022",
         "a cpu-priority=20",
         "a cpu-priority=--1",
-        "a shutdown-timeout=0",
         "a queue-timeout=1.5",
         "a memory-limit=512",
         "a stack-size=1",
@@ -207,6 +206,11 @@ fn numbers_are_strict() {
     }
     assert_eq!(resolve("a umask=0027").unwrap().umask, Some(0o27));
     assert_eq!(resolve("a cpu-priority=-5").unwrap().cpu_priority, Some(-5));
+    assert_eq!(resolve("a shutdown-timeout=0").unwrap().timeouts.shutdown.as_secs(), 5);
+    let idle =
+        |line| Draft::parse(line).unwrap().idle_options().map(|(option, _)| option).collect::<Vec<_>>();
+    assert_eq!(idle("a shutdown-timeout=0 server-metrics=On"), ["shutdown-timeout=0", "server-metrics=On"]);
+    assert_eq!(idle("a shutdown-timeout=1 server-metrics=Off"), [""; 0]);
     let timers = resolve("a").unwrap().timers;
     assert_eq!(timers, Timers { deadlock: Some(Duration::from_secs(300)), ..Timers::default() });
     let line =

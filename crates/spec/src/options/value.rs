@@ -69,14 +69,6 @@ impl Timeout {
         number(text, 0, YEAR).map(|seconds| Self(Duration::from_secs(seconds)))
     }
 
-    /// Reads seconds where 0 cannot be meant.
-    ///
-    /// # Errors
-    /// What is wrong with the text.
-    pub fn parse_positive(text: &str) -> Result<Self, Refusal> {
-        number(text, 1, YEAR).map(|seconds| Self(Duration::from_secs(seconds)))
-    }
-
     /// The time.
     #[must_use]
     pub fn get(self) -> Duration {
