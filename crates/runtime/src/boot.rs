@@ -137,13 +137,8 @@ fn serve(
     let roots = Roots::new(config.roots.clone());
     let wishes = Wishes::new().map_err(system("a wake-up"))?;
     let activity = Activity::new(config.timers.inactivity.is_some());
-    let silence = config.socket_timeout;
-    let shared = Arc::new(Shared { pool, wishes, activity, requests, roots, silence });
-    let patience = Patience {
-        shutdown: config.shutdown_timeout,
-        graceful: config.graceful_timeout,
-        eviction: config.timers.eviction,
-    };
+    let shared = Shared { pool, wishes, activity, requests, roots, silence: config.socket_timeout };
+    let shared = Arc::new(shared);
     let service = config.threads == 0;
     let watched = watched(config);
     let (sight, watcher) = look(config, &gateway, &watched)?;
@@ -152,7 +147,7 @@ fn serve(
         signals: signals::handle(service).map_err(system("signal handlers"))?,
         lifeline,
         status: status.share().map_err(system("reports to the supervisor"))?,
-        life: Life::new(patience),
+        life: Life::new(patience(config)),
         replaced: false,
         service,
         timers: Timers::new(config.timers.clone(), Instant::now()),
@@ -199,6 +194,14 @@ fn serve(
 
 fn stack_size(config: &WorkerConfig) -> usize {
     usize::try_from(config.stack_size).unwrap_or(usize::MAX)
+}
+
+fn patience(config: &WorkerConfig) -> Patience {
+    Patience {
+        shutdown: config.shutdown_timeout,
+        graceful: config.graceful_timeout,
+        eviction: config.timers.eviction,
+    }
 }
 
 /// One for each request thread; they cost something only where requests have a time limit.
