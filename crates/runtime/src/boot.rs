@@ -130,15 +130,8 @@ fn serve(
     unix::title::set(&config.display_name);
     install_panic_hook();
     settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))?;
-    let requests = Requests::new(config.timers.maximum_requests, config.threads);
-    let gateway = Gateway::start(py, settings::gateway_config(config, requests.once()))?;
-    let sizes = unix::stream::BufferSizes { send: config.send_buffer, receive: config.receive_buffer };
-    let pool = Pool::new(listener, config.peer_uid, sizes).map_err(system("its connections"))?;
-    let roots = Roots::new(config.roots.clone());
-    let wishes = Wishes::new().map_err(system("a wake-up"))?;
-    let activity = Activity::new(config.timers.inactivity.is_some());
-    let shared = Shared { pool, wishes, activity, requests, roots, silence: config.socket_timeout };
-    let shared = Arc::new(shared);
+    let shared = Arc::new(shared(config, listener)?);
+    let gateway = Gateway::start(py, settings::gateway_config(config, shared.requests.once()))?;
     let service = config.threads == 0;
     let watched = watched(config);
     let (sight, watcher) = look(config, &gateway, &watched)?;
@@ -202,6 +195,19 @@ fn patience(config: &WorkerConfig) -> Patience {
         graceful: config.graceful_timeout,
         eviction: config.timers.eviction,
     }
+}
+
+/// What the request threads share.
+fn shared(config: &WorkerConfig, listener: OwnedFd) -> Result<Shared, BootError> {
+    let sizes = unix::stream::BufferSizes { send: config.send_buffer, receive: config.receive_buffer };
+    Ok(Shared {
+        pool: Pool::new(listener, config.peer_uid, sizes).map_err(system("its connections"))?,
+        wishes: Wishes::new().map_err(system("a wake-up"))?,
+        activity: Activity::new(config.timers.inactivity.is_some()),
+        requests: Requests::new(config.timers.maximum_requests, config.threads),
+        roots: Roots::new(config.roots.clone()),
+        silence: config.socket_timeout,
+    })
 }
 
 /// One for each request thread; they cost something only where requests have a time limit.
