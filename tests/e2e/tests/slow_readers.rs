@@ -1,7 +1,10 @@
 //! SL-2: a client that reads its response slowly, or not at all, holds no thread of a worker.
 
 use crate::ours;
+use crate::truncated::{TLS, with_certificate};
 use kit::{Connection, LIMIT, Mpm, Setup, holds_within, need, wait_until};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Makes a response of so many bytes as the query string says, in blocks of 64 KiB, and notes each end of one.
@@ -143,4 +146,47 @@ fn sl_4_a_client_that_goes_away_ends_the_response_that_is_held() {
     wait_until(LIMIT, "the iterable is closed", || done(&apache) == 1);
     apache.get("/hello").expect_status(200);
     apache.finish();
+}
+
+/// A curl that takes what it receives only when its output is read.
+fn curl(arguments: &[&str], url: &str) -> Child {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--no-buffer", "--insecure", "--max-time", "60"]).args(arguments).arg(url);
+    command.stdout(Stdio::piped()).spawn().expect("curl is installed")
+}
+
+/// Clients whose output nobody reads, more than the worker has threads; then each gets every byte.
+fn clients_hold_nothing(setup: Setup, scheme: &str, arguments: &[&str]) {
+    const COUNT: usize = 4;
+    let apache = setup.start();
+    let base = format!("{scheme}://{}", apache.address());
+    let url = format!("{base}/app?{LENGTH}");
+    let mut clients: Vec<Child> = (0..COUNT).map(|_| curl(arguments, &url)).collect();
+    wait_until(LIMIT, "the application has made all responses", || done(&apache) == COUNT);
+    let mut greeting = String::new();
+    let mut client = curl(arguments, &format!("{base}/hello"));
+    client.stdout.take().expect("is a pipe").read_to_string(&mut greeting).expect("is text");
+    assert_eq!(greeting, "Hello World!\n");
+    assert!(client.wait().expect("curl ends").success());
+    for client in &mut clients {
+        let mut bytes = Vec::new();
+        client.stdout.take().expect("is a pipe").read_to_end(&mut bytes).expect("curl ends");
+        assert!(client.wait().expect("curl ends").success());
+        let wrong = bytes.iter().enumerate().filter(|(at, byte)| usize::from(**byte) != at % 256).count();
+        assert_eq!((bytes.len(), wrong), (LENGTH, 0));
+    }
+    apache.finish();
+}
+
+#[test]
+fn sl_2_slow_readers_over_tls_hold_no_thread_of_a_worker() {
+    let setup = need!(setup(4, "").map(|setup| setup.config(TLS)).and_then(with_certificate));
+    clients_hold_nothing(setup.expect_log("ssl:warn.*AH01(873|882|906|909): "), "https", &["--http1.1"]);
+}
+
+#[test]
+fn sl_2_slow_readers_over_http2_hold_no_thread_of_a_worker() {
+    // mod_http2 does not work with mpm_prefork.
+    let setup = need!(setup(4, "")).mpm(Mpm::Event).modules(&["http2"]).config("Protocols h2c http/1.1");
+    clients_hold_nothing(setup, "http", &["--http2-prior-knowledge"]);
 }

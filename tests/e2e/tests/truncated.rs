@@ -28,10 +28,16 @@ fn setup(config: &str) -> Result<Setup, String> {
     Ok(setup.expect_log("ssl:warn.*AH01(873|882|906|909): |became shorter while it was sent"))
 }
 
-const TLS: &str = "SSLEngine On\nSSLCertificateFile @ROOT@/tls.crt\nSSLCertificateKeyFile @ROOT@/tls.key";
+/// A server that speaks TLS.
+pub const TLS: &str = "SSLEngine On\nSSLCertificateFile @ROOT@/tls.crt\nSSLCertificateKeyFile @ROOT@/tls.key";
 
 fn with_tls() -> Result<Setup, String> {
-    let setup = setup(TLS)?.modules(&["ssl", "socache_shmcb"]);
+    with_certificate(setup(TLS)?)
+}
+
+/// A setup that has what [`TLS`] names.
+pub fn with_certificate(setup: Setup) -> Result<Setup, String> {
+    let setup = setup.modules(&["ssl", "socache_shmcb"]);
     let [key, certificate] = ["tls.key", "tls.crt"].map(|name| setup.root().join(name));
     let words =
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -keyout";

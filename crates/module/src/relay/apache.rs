@@ -15,9 +15,6 @@ use crate::response::{CheckedHead, Kind, survives};
 /// Pieces that are passed to httpd's filters at a time.
 const BATCH: usize = 16;
 
-/// A pass to a stream of HTTP/2 that takes longer has waited for the client.
-const SLOW: Duration = Duration::from_millis(20);
-
 /// For the log when a file that is sent loses its end.
 const SHORTER: &[u8] = b"WSGI1119: A file that an application has given to wsgi.file_wrapper became shorter while it was sent; the \
     client sees a broken response. Write a new file and rename it to the old one's name instead of changing it in place.";
@@ -39,8 +36,6 @@ pub(super) struct Apache<'q, 'r> {
     limit: Option<Duration>,
     /// The limit before it, to be put back.
     former_limit: Option<Duration>,
-    /// The last pass to a stream of HTTP/2 took its time: the client is slow.
-    slow: bool,
 }
 
 impl<'q, 'r> Apache<'q, 'r> {
@@ -57,7 +52,6 @@ impl<'q, 'r> Apache<'q, 'r> {
             sendfile: plan.response.sendfile,
             limit: transfer.client,
             former_limit: None,
-            slow: false,
         }
     }
 
@@ -67,12 +61,9 @@ impl<'q, 'r> Apache<'q, 'r> {
 
     fn pass(&mut self, pieces: &[&[u8]], tail: Tail) -> Result<(), Gone> {
         let request = &mut *self.request;
-        let begin = request.connection().is_secondary().then(Instant::now);
         let brigade = self.brigade.get_or_insert_with(|| Brigade::new(request));
         // An error of a filter, not of the client, has the same end: nobody takes more bytes. The filter has logged it.
-        let result = brigade.pass_borrowed(request, pieces, tail).map_err(|_| Gone);
-        self.slow = begin.is_some_and(|begin| begin.elapsed() > SLOW);
-        result
+        brigade.pass_borrowed(request, pieces, tail).map_err(|_| Gone)
     }
 
     /// The brigade, for pieces that are files.
@@ -141,7 +132,9 @@ impl Client for Apache<'_, '_> {
 
     fn is_ready(&mut self, patience: Duration) -> bool {
         let connection = self.request.connection();
-        let Some(socket) = connection.socket() else { return patience.is_zero() || !self.slow };
+        // One inbox full fits into the buffer that mod_http2 has for a stream (H2StreamMaxMemSize); whether more does,
+        // nobody can tell.
+        let Some(socket) = connection.socket() else { return patience.is_zero() || !self.begun };
         let begin = Instant::now();
         while connection.has_pending_output() {
             connection.push_pending_output();

@@ -64,7 +64,7 @@ pub trait Client {
     fn socket(&self) -> Option<BorrowedFd<'_>>;
 
     /// Whether the client takes more without making the caller wait, possibly after `patience`. With none, a client without a
-    /// socket is always said to be ready.
+    /// socket is always said to be ready; with some, only before the first bytes.
     fn is_ready(&mut self, patience: Duration) -> bool;
 
     /// How long the client may take nothing of its response.

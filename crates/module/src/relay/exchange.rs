@@ -6,7 +6,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use unix::stream::{self, Interest};
 use wire::{FilePart, Kind, Log, LogLevel, Refusal, ResponseHead, ResponseOrder, WireError};
 
 use super::backlog::Backlog;
@@ -355,15 +354,6 @@ impl<'a, C: Client> Exchange<'a, C> {
                 _ => Err(Failure::Connection(error)),
             },
         }
-    }
-
-    /// Waits for more of a response that is under way (`response-flush-delay`). True when there is more.
-    fn is_early(&self, socket: BorrowedFd<'_>) -> Result<bool, Failure> {
-        let delay = self.terms.flush_delay;
-        if delay.is_zero() || self.parts.is_empty() || self.blocked {
-            return Ok(false);
-        }
-        stream::wait([(socket, Interest::Read)], delay).map_err(Failure::Connection)
     }
 
     fn linger(&mut self, socket: BorrowedFd<'_>) -> Result<bool, Failure> {

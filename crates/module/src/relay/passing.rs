@@ -33,6 +33,22 @@ impl<C: Client> Exchange<'_, C> {
         Ok(true)
     }
 
+    /// Whether there is more of a response that is under way, after a wait for it: `response-flush-delay`, or where to pass on
+    /// what is held could be to wait for the client (HTTP/2).
+    pub(super) fn is_early(&self, socket: BorrowedFd<'_>) -> Result<bool, Failure> {
+        let blind = !self.backlog.is_empty() && self.client.socket().is_none();
+        let delay = match () {
+            () if self.blocked => Duration::ZERO,
+            () if blind => GRACE.max(self.terms.flush_delay),
+            () if self.parts.is_empty() => Duration::ZERO,
+            () => self.terms.flush_delay,
+        };
+        if delay.is_zero() {
+            return Ok(false);
+        }
+        stream::wait([(socket, Interest::Read)], delay).map_err(Failure::Connection)
+    }
+
     /// Moves the parts into the backlog. False when that is not possible.
     fn hold(&mut self) -> bool {
         // The status can no longer be chosen: what is held is as good as sent.
