@@ -147,6 +147,13 @@ def no_descriptors_left(environ, start):
     return [b"done"]
 
 
+def allow_access(environ, host):
+    print(f"asked about {host}", file=environ["wsgi.errors"])
+    if host == "raise":
+        raise RuntimeError("on purpose")
+    return {"10.0.0.1": True, "10.0.0.2": False}.get(host)
+
+
 def paths(environ, start):
     start("200 OK", [("Content-Type", "text/plain")])
     return ["\n".join([sys.prefix] + sys.path).encode()]

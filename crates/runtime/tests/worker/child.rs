@@ -128,7 +128,8 @@ impl Child {
 
     /// The next frames answer this.
     pub fn expect(&mut self, ask: &Ask<'_>) {
-        self.order = ResponseOrder::new(matches!(ask.body, Body::Stream(_)));
+        let streamed = matches!(ask.body, Body::Stream(_));
+        self.order = if ask.task.is_call() { ResponseOrder::call() } else { ResponseOrder::new(streamed) };
     }
 
     pub fn send(&mut self, ask: &Ask<'_>) {

@@ -6,6 +6,7 @@
     reason = "helpers of tests, like tests, may fail this way"
 )]
 
+mod calls;
 mod child;
 mod harness;
 mod identity;
