@@ -192,3 +192,33 @@ def handle_request(environ, start_response):
     assert!(apache.get("/second.tmpl").expect_status(200).text().ends_with("second.tmpl"));
     apache.finish();
 }
+
+/// A name that is not UTF-8 is one as Python's own functions for files give it.
+#[test]
+fn names_of_files_come_in_the_encoding_of_the_file_system() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let source = r#"
+import os
+
+def handle_request(environ, start_response):
+    name = environ["SCRIPT_FILENAME"]
+    seen = [os.path.exists(name), os.fsencode(name).rpartition(b"/")[2], environ["SCRIPT_NAME"].encode("latin-1")]
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr(seen).encode()]
+"#;
+    let setup = need!(Setup::new())
+        .one_daemon("threads=2 lang=C.UTF-8 locale=C.UTF-8")
+        .file("lib/handler.py", source)
+        .config("WSGIHandlerScript templates @ROOT@/lib/handler.py application-group=%{GLOBAL}\nAddHandler templates .tmpl");
+    for name in [&b"caf\xe9.tmpl"[..], "caf\u{e9}.tmpl".as_bytes()] {
+        std::fs::write(setup.root().join("www").join(OsStr::from_bytes(name)), "")
+            .expect("the folder is ours");
+    }
+    let apache = setup.start();
+    for (target, name) in [("/caf%E9.tmpl", r"caf\xe9.tmpl"), ("/caf%C3%A9.tmpl", r"caf\xc3\xa9.tmpl")] {
+        let seen = apache.get(target).expect_status(200).text();
+        assert_eq!(seen, format!("[True, b'{name}', b'/{name}']"), "{target}");
+    }
+    apache.finish();
+}
