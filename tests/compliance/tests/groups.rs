@@ -249,3 +249,22 @@ end
     assert_eq!((&noted["process"], &noted["application"]), (&json!("two"), &json!("mine")));
     apache.finish();
 }
+
+#[test]
+fn the_case_of_a_path_counts_unless_it_is_said_not_to() {
+    for (line, name) in
+        [("", "/App/X"), ("WSGICaseSensitivity On", "/App/X"), ("WSGICaseSensitivity Off", "/app/x")]
+    {
+        let setup = need!(setup())
+            .config(line)
+            .config("WSGIProcessGroup one\nWSGIScriptAlias /App/X @SITE@/app.wsgi");
+        let apache = setup.config("WSGIApplicationGroup %{RESOURCE}").start();
+        let seen = seen(&apache, "/App/X/y");
+        assert_eq!(
+            seen["application"],
+            json!(format!("localhost:{}|{name}", apache.address().port())),
+            "{line}"
+        );
+        apache.finish();
+    }
+}
