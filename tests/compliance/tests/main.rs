@@ -15,6 +15,7 @@ mod body;
 mod checks;
 mod crossing;
 mod dispatch;
+mod contexts;
 mod environ;
 mod error_pages;
 mod events;
