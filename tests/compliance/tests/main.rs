@@ -35,6 +35,7 @@ mod loading;
 mod log_levels;
 mod logging;
 mod mapping;
+mod merging;
 mod ownership;
 mod paths;
 mod places;

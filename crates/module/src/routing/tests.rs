@@ -319,3 +319,34 @@ proptest! {
         prop_assert!(path_info_start(uri, info) <= uri.len());
     }
 }
+
+/// Settings with every field set; `number` makes two of them differ in all.
+fn all_set(number: u8) -> Settings {
+    let (odd, text) = (number % 2 == 1, vec![b'a' + number]);
+    Settings {
+        process_group: Some(Template::Name(text.clone())),
+        application_group: Some(Template::Name(text.clone())),
+        callable: Some(Callable::Name(text.clone())),
+        pass_authorization: Some(odd),
+        chunked_request: Some(odd),
+        buffering: Some(odd),
+        seekable_input: Some(odd),
+        script_reloading: Some(odd),
+        error_override: Some(odd),
+        head_as_get: Some(if odd { HeadAsGet::On } else { HeadAsGet::Off }),
+        ignore_activity: Some(odd),
+        sendfile: Some(odd),
+        location_redirect: Some(odd),
+        restrict_process: Some([text.clone()].into()),
+        proxy_headers: Some([&crate::proxies::REGISTRY[usize::from(number)]].into()),
+        proxies: Some([crate::proxies::parse(format!("10.0.0.{number}").as_bytes()).unwrap()].into()),
+    }
+}
+
+#[test]
+fn what_is_said_further_in_replaces_all_of_what_is_said_further_out() {
+    let (inner, outer, nothing) = (all_set(1), all_set(2), Settings::default());
+    assert_eq!(inner.over(&outer), inner, "lists are replaced as a whole");
+    assert_eq!(nothing.over(&outer), outer);
+    assert_eq!(inner.over(&nothing), inner);
+}
