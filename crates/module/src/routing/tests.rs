@@ -340,6 +340,11 @@ fn all_set(number: u8) -> Settings {
         restrict_process: Some([text.clone()].into()),
         proxy_headers: Some([&crate::proxies::REGISTRY[usize::from(number)]].into()),
         proxies: Some([crate::proxies::parse(format!("10.0.0.{number}").as_bytes()).unwrap()].into()),
+        dispatch: Some(Arc::new(super::calls::CallScript {
+            path: format!("/{number}"),
+            application_group: Template::Global,
+            process_group: None,
+        })),
     }
 }
 
