@@ -1,7 +1,7 @@
 //! What an application may leave to Apache: a local `Location`, where that is wanted, and the sending of files.
 
 use crate::ours;
-use kit::{Apache, Setup, Strace, need};
+use kit::{Apache, Mpm, Setup, Strace, need};
 
 const PLACES: &str = r#"
 def application(environ, start_response):
@@ -76,7 +76,8 @@ def application(environ, start_response):
 /// Whether a file of 1 MB leaves with sendfile(2).
 fn with_sendfile(config: &str) -> Result<bool, String> {
     Strace::available()?;
-    let setup = ours()?.one_daemon("threads=2").app("app", FILES).config(config);
+    // One child, so that it is the one that is watched.
+    let setup = ours()?.mpm(Mpm::Event).one_daemon("threads=2").app("app", FILES).config(config);
     let apache: Apache = setup.file("data.bin", &"0123456789".repeat(100_000)).start();
     let strace = Strace::attach(apache.children()[0].pid, apache.root(), &["-e", "trace=sendfile"]);
     let response = apache.get("/app").expect_status(200);
