@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
@@ -143,7 +143,7 @@ fn serve(
         life: Life::new(patience(config)),
         replaced: false,
         service,
-        timers: Timers::new(config.timers.clone(), Instant::now()),
+        timers: Timers::new(config.timers.clone()),
         sight,
     };
     let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
@@ -165,6 +165,7 @@ fn serve(
             return Ok(());
         }
         let threads = start_threads(config, &shared, &gateway, watched)?;
+        shared.ready.get_or_init(Instant::now);
         status.report(Report::Ready);
         for thread in threads {
             // A thread that panicked has said so; the others go on.
@@ -205,6 +206,7 @@ fn shared(config: &WorkerConfig, listener: OwnedFd) -> Result<Shared, BootError>
         wishes: Wishes::new().map_err(system("a wake-up"))?,
         activity: Activity::new(config.timers.inactivity.is_some()),
         requests: Requests::new(config.timers.maximum_requests, config.threads),
+        ready: OnceLock::new(),
         roots: Roots::new(config.roots.clone()),
         silence: config.socket_timeout,
     })

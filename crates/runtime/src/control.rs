@@ -188,6 +188,7 @@ impl Control {
         let requests: Vec<_> = self.sight.watched.iter().map(|watched| watched.since()).collect();
         let seen = Seen {
             now: Instant::now(),
+            ready: self.shared.ready.get().copied(),
             running: self.shared.pool.running(),
             requests: &requests,
             active: self.shared.activity.last(),

@@ -1,8 +1,8 @@
 //! A request thread: waits, reads a request, has the gateway serve it, and goes on. All threads are alike.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use gateway::{Exchange, Gateway, Level, Served, Watched, WorkerThread};
@@ -38,6 +38,8 @@ pub struct Shared {
     pub activity: Activity,
     /// Requests of this process.
     pub requests: Requests,
+    /// Since when it serves.
+    pub ready: OnceLock<Instant>,
     /// What may be loaded.
     pub roots: Roots,
     /// Longest silence of a child.

@@ -11,6 +11,8 @@ use unix::clock::later;
 pub struct Seen<'a> {
     /// Now.
     pub now: Instant,
+    /// Since when the worker serves.
+    pub ready: Option<Instant>,
     /// Requests that are running.
     pub running: usize,
     /// For each request thread, since when it serves the request it serves.
@@ -47,16 +49,15 @@ enum Done {
 #[derive(Debug)]
 pub struct Timers {
     limits: spec::Timers,
-    ready: Instant,
     requests: Vec<Option<Done>>,
     replaced: bool,
     left: bool,
 }
 
 impl Timers {
-    /// A worker that is ready since `ready`.
-    pub fn new(limits: spec::Timers, ready: Instant) -> Self {
-        Self { limits, ready, requests: Vec::new(), replaced: false, left: false }
+    /// Nothing was done yet.
+    pub fn new(limits: spec::Timers) -> Self {
+        Self { limits, requests: Vec::new(), replaced: false, left: false }
     }
 
     /// What is due now. Each thing is due once.
@@ -78,7 +79,7 @@ impl Timers {
         }
         let idle = seen.active.filter(|_| seen.running == 0);
         let plans = [
-            (waits(Some(self.ready), self.limits.restart_interval), Cause::RestartInterval),
+            (waits(seen.ready, self.limits.restart_interval), Cause::RestartInterval),
             (waits(idle, self.limits.inactivity), Cause::InactivityTimeout),
         ];
         for (_, cause) in plans.into_iter().filter(|(is_due, _)| *is_due) {
@@ -129,7 +130,7 @@ impl Timers {
         let failing = |at: Option<Instant>| at.filter(|_| !self.left);
         let idle = seen.active.filter(|_| seen.running == 0);
         let process = [
-            planned(from(Some(self.ready), self.limits.restart_interval)),
+            planned(from(seen.ready, self.limits.restart_interval)),
             planned(from(idle, self.limits.inactivity)),
             failing(from(seen.gil, self.limits.deadlock)),
             failing(from(seen.loading, self.limits.startup)),

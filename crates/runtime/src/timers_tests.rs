@@ -9,6 +9,7 @@ struct World {
     timers: Timers,
     start: Instant,
     now: Instant,
+    ready: Option<Instant>,
     running: usize,
     requests: Vec<Option<Instant>>,
     active: Option<Instant>,
@@ -19,22 +20,32 @@ struct World {
 impl World {
     fn new(limits: spec::Timers) -> Self {
         let start = Instant::now();
-        let timers = Timers::new(limits, start);
+        let timers = Timers::new(limits);
         let requests = vec![None, None];
-        Self { timers, start, now: start, running: 0, requests, active: None, loading: None, gil: None }
+        Self {
+            timers,
+            start,
+            now: start,
+            ready: Some(start),
+            running: 0,
+            requests,
+            active: None,
+            loading: None,
+            gil: None,
+        }
     }
 
     fn seen(&self) -> Seen<'_> {
-        let Self { now, running, active, loading, gil, .. } = *self;
-        Seen { now, running, requests: &self.requests, active, loading, gil }
+        let Self { now, ready, running, active, loading, gil, .. } = *self;
+        Seen { now, ready, running, requests: &self.requests, active, loading, gil }
     }
 
     /// What is due at this second after the start.
     fn at(&mut self, seconds: u32) -> Vec<Due> {
         self.now = self.start + SECOND * seconds;
         let requests = self.requests.clone();
-        let Self { now, running, active, loading, gil, .. } = *self;
-        self.timers.due(&Seen { now, running, requests: &requests, active, loading, gil })
+        let Self { now, ready, running, active, loading, gil, .. } = *self;
+        self.timers.due(&Seen { now, ready, running, requests: &requests, active, loading, gil })
     }
 
     /// In how many seconds something can be due.
@@ -62,9 +73,12 @@ fn without_timers_nothing_is_ever_due() {
 #[test]
 fn restart_interval_asks_once() {
     let mut world = World::new(spec::Timers { restart_interval: seconds(10), ..spec::Timers::default() });
-    assert_eq!((world.at(9), world.next()), (vec![], Some(1)));
-    assert_eq!((world.at(10), world.next()), (vec![Due::Replace(Cause::RestartInterval)], None));
-    assert_eq!(world.at(30), []);
+    world.ready = None;
+    assert_eq!((world.at(20), world.next()), (vec![], Some(10)), "its scripts are still being loaded");
+    world.ready = world.second(20);
+    assert_eq!((world.at(29), world.next()), (vec![], Some(1)));
+    assert_eq!((world.at(30), world.next()), (vec![Due::Replace(Cause::RestartInterval)], None));
+    assert_eq!(world.at(60), []);
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod hosts;
 mod http2;
 mod input;
 mod input_errors;
+mod lifecycle;
 mod limits;
 mod loading;
 mod log_levels;
