@@ -162,6 +162,7 @@ fn destroy_interpreter_off_leaves_exit_functions_out() {
             "
 import atexit, mod_wsgi
 atexit.register(lambda: open('@SCRATCH@/exit-{name}', 'w').write('x'))
+mod_wsgi.subscribe_shutdown(lambda name, **rest: open('@SCRATCH@/told-{name}', 'w').write('x'))
 result = True"
         )
     };
@@ -177,6 +178,10 @@ result = True"
         kit::wait_until(kit::LIMIT, "the new worker serves", || {
             apache.get("/main").status == 500 || apache.eval("/main", "result = 1") == json!(1)
         });
+        // The event comes in any case.
+        for name in ["main", "sub"] {
+            apache.wait_scratch(&format!("told-{name}"));
+        }
         if runs {
             for file in &files {
                 kit::wait_until(kit::LIMIT, "exit functions run", || file.exists());
