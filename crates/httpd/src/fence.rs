@@ -96,7 +96,7 @@ fn message(payload: Box<dyn Any + Send>) -> String {
 
 /// Writes the one line a panic leaves.
 pub(crate) fn report(panic: &Panic, log: &Log<'_>) {
-    log.write(Level::Crit, panic.to_string().as_bytes());
+    log.write(Level::Crit, format!("WSGI1314: {panic}; please report it with this line").as_bytes());
 }
 
 #[cfg(test)]

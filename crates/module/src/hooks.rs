@@ -59,7 +59,7 @@ impl Module for Wsgi {
         if httpd::config_test() || httpd::is_first_pass() {
             return Ok(());
         }
-        supervise::put_in_force(parent)
+        supervise::put_in_force(parent).map_err(coded)
     }
 
     fn child_init(child: &Child<'_>) {
@@ -106,4 +106,13 @@ impl Module for Wsgi {
     fn handler(request: &mut Request<'_>) -> Answer {
         handler::handle(request)
     }
+}
+
+/// Why httpd does not start, with a code where the sentence has none: `apache2 -t` says the same to a person, without.
+fn coded(sentence: String) -> String {
+    let is_coded = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    if sentence.strip_prefix("WSGI").is_some_and(is_coded) {
+        return sentence;
+    }
+    format!("WSGI1315: The server does not start: {sentence}")
 }

@@ -20,6 +20,13 @@ const MOD_WSGI_STOPS_BADLY: &str = "AH00052|AH00046";
 static QUIET: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\[[^\]]*\] \[[\w-]*:(notice|info|debug|trace\d)\]").unwrap());
 
+/// A line of ours that is worth a look. What an application prints is behind its script or its process group.
+static GRAVE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\[[^\]]*\] \[wsgi:(warn|error|crit|alert|emerg)\]").unwrap());
+
+/// What such a line has.
+static CODED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"WSGI\d{4}: |\[script |\(group ").unwrap());
+
 /// What httpd itself says for reasons that are not the module's.
 static APACHE_ITSELF: LazyLock<Regex> = LazyLock::new(|| {
     // AH00045: a child still runs a request when Apache stops; the next line of it is SIGTERM again.
@@ -101,6 +108,9 @@ impl ErrorLog {
             .map(|at| lines[at])
             .collect();
         assert!(surprising.is_empty(), "log lines nobody announced:\n{}", surprising.join("\n"));
+        let uncoded = |line: &&&str| self.ours && GRAVE.is_match(line) && !CODED.is_match(line);
+        let uncoded: Vec<&str> = lines.iter().filter(uncoded).copied().collect();
+        assert!(uncoded.is_empty(), "lines of ours without a code:\n{}", uncoded.join("\n"));
     }
 }
 

@@ -151,7 +151,7 @@ fn home_doubt(home: &Path) -> Option<String> {
     let missing = std::fs::metadata(home).is_err_and(|error| error.kind() == ErrorKind::NotFound);
     missing.then(|| {
         format!(
-            "WSGIPythonHome {}: there is no such directory: name a virtual environment or a Python installation, or remove \
+            "WSGI1319: WSGIPythonHome {}: there is no such directory: name a virtual environment or a Python installation, or remove \
              the directive",
             home.display()
         )

@@ -167,11 +167,16 @@ fn not_in_force(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept, r
     parent.log().write(Level::Error, text.as_bytes());
 }
 
+/// What has to last from one reading of the configuration to the next cannot be had.
+fn not_kept(parent: &Parent<'_>, reason: &str) {
+    parent.log().write(Level::Error, format!("WSGI1313: {reason}").as_bytes());
+}
+
 /// No supervisor runs; another start follows, sooner or later. The listeners go: a request in the queue of one that nobody serves
 /// would wait for its whole socket-timeout.
 fn not_started(parent: &Parent<'_>, generation: &Generation, kept: &mut Kept, reason: &str) {
     if let Err(error) = kept.update_listeners(Vec::new(), |_| false) {
-        parent.log().write(Level::Error, error.as_bytes());
+        not_kept(parent, &error);
     }
     let wait = generation.deaths.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
     let seconds = wait.max(MONITOR).as_secs();
@@ -266,7 +271,7 @@ fn died(parent: &Parent<'_>, pid: i32, status: i32) {
             again(parent, &format!("WSGI1308: wsgi-supervisor (process {pid}) has ended: {status}"));
         }
         Ok(false) => {}
-        Err(reason) => parent.log().write(Level::Error, reason.as_bytes()),
+        Err(reason) => not_kept(parent, &reason),
     }
 }
 
@@ -296,7 +301,7 @@ pub fn restart_if_due(parent: &Parent<'_>) {
     let mut kept = match Kept::open() {
         Ok(kept) if kept.supervisor().is_none() => kept,
         Ok(_) => return,
-        Err(reason) => return parent.log().write(Level::Error, reason.as_bytes()),
+        Err(reason) => return not_kept(parent, &reason),
     };
     if let Err(reason) = launch(parent, generation, &mut kept) {
         not_started(parent, generation, &mut kept, &reason);

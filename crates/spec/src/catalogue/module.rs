@@ -1,7 +1,7 @@
 //! Codes of the configuration and of supervision in Apache, 1300 to 1379.
 
 use super::Entry;
-use crate::log::Level::{Error, Info, Notice, Warn};
+use crate::log::Level::{Crit, Error, Info, Notice, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -89,6 +89,27 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Correct the reason and run `apachectl graceful`.",
     },
     Entry {
+        code: 1313,
+        level: Error,
+        happened: "Something that the parent process keeps for the supervisor's successor cannot be had: its number, its sockets or their names.",
+        why: "The system has no memory or descriptors left.",
+        action: "Look at the error in the line and at the kernel's log. A stop and start of Apache makes everything anew.",
+    },
+    Entry {
+        code: 1314,
+        level: Crit,
+        happened: "An internal error in the module. The request is answered with 500; the server goes on.",
+        why: "A mistake in mod_wsgi.",
+        action: "Please report it with the line.",
+    },
+    Entry {
+        code: 1315,
+        level: Crit,
+        happened: "Apache does not start, or ends at a restart.",
+        why: "A mistake in the configuration that only shows on this machine: an account, a Python, a path. `apache2 -t` says the same.",
+        action: "The line names the directive, the value and what to do.",
+    },
+    Entry {
         code: 1317,
         level: Notice,
         happened: "By its mode, a directory above the sockets of process groups does not let Apache's user pass.",
@@ -101,6 +122,13 @@ pub(super) const TABLE: &[Entry] = &[
         happened: "A new process of Apache cannot reach the directory of the sockets. All requests for process groups are answered with 503.",
         why: "DefaultRuntimeDir or WSGISocketPrefix is in a directory that is for root only, or a security module forbids it.",
         action: "The line names the directory: run `chmod o+x` on it, or write WSGISocketPrefix with another one, such as /run/wsgi.",
+    },
+    Entry {
+        code: 1319,
+        level: Error,
+        happened: "The directory of WSGIPythonHome does not exist. Groups without a Python of their own do not start.",
+        why: "The path is mistyped, or the virtual environment was removed.",
+        action: "Name a virtual environment or a Python installation, or remove the directive.",
     },
     Entry {
         code: 1320,
