@@ -148,7 +148,8 @@ fn serve(
     };
     let name = Builder::new().name("wsgi-control".to_owned()).stack_size(CONTROL_STACK);
     name.spawn(move || control.run()).map_err(system("the control thread"))?;
-    signals::tell_subscribers(&gateway, stack_size(config)).map_err(system("signal handlers"))?;
+    signals::tell_subscribers(&gateway, stack_size(config))
+        .map_err(system("a thread for signals (see threads= and stack-size=)"))?;
     // The control thread runs already: a script that takes too long cannot keep the process from leaving.
     let go_on = || !shared.pool.is_closed();
     let scripts = settings::preload(config);
