@@ -156,13 +156,13 @@ fn plan<'g>(
 ) -> Result<RequestPlan<'g>, Refusal> {
     let (uri, info) = (request.uri().unwrap_or_default(), request.path_info().unwrap_or_default());
     let script_name = path::script_name(uri, info);
-    let folded = (!generation.case_sensitive).then(|| script_name.to_ascii_lowercase());
+    let resource = path::resource(&script_name, generation.case_sensitive);
     let now = |name: &[u8]| variables::now(request, name);
     let facts = Facts {
         server_name: request.server().hostname().unwrap_or_default(),
         host: request.hostname(),
         port: request.server_port(),
-        script_name: folded.as_deref().unwrap_or(&script_name),
+        script_name: &resource,
         variable: &now,
     };
     let name = settings.process_group(&facts);

@@ -257,14 +257,12 @@ fn the_case_of_a_path_counts_unless_it_is_said_not_to() {
     {
         let setup = need!(setup())
             .config(line)
-            .config("WSGIProcessGroup one\nWSGIScriptAlias /App/X @SITE@/app.wsgi");
+            .config("WSGIProcessGroup one\nWSGIScriptAlias /App/X @SITE@/app.wsgi\nWSGIScriptAlias /APP/X @SITE@/app.wsgi");
         let apache = setup.config("WSGIApplicationGroup %{RESOURCE}").start();
-        let seen = seen(&apache, "/App/X/y");
-        assert_eq!(
-            seen["application"],
-            json!(format!("localhost:{}|{name}", apache.address().port())),
-            "{line}"
-        );
+        let group = |name: &str| json!(format!("localhost:{}|{name}", apache.address().port()));
+        assert_eq!(seen(&apache, "/App/X/y")["application"], group(name), "{line}");
+        let shout = if name == "/app/x" { name } else { "/APP/X" };
+        assert_eq!(seen(&apache, "/APP/X/y")["application"], group(shout), "{line}");
         apache.finish();
     }
 }

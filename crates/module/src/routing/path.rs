@@ -1,5 +1,7 @@
 //! `SCRIPT_NAME` and `PATH_INFO` from the URL path and the path info that httpd's directory walk found.
 
+use std::borrow::Cow;
+
 /// Where in `uri` the path info begins. Runs of slashes match each other, as httpd may have merged them in one of the two.
 ///
 /// When `path_info` is not the end of `uri` (a module has rewritten one of them), the split is at the first slash behind the
@@ -27,6 +29,12 @@ fn without_slashes(text: &[u8]) -> &[u8] {
 #[must_use]
 pub fn script_name(uri: &[u8], path_info: &[u8]) -> Vec<u8> {
     collapse(uri.get(..path_info_start(uri, path_info)).unwrap_or_default())
+}
+
+/// `SCRIPT_NAME` as it stands in `%{RESOURCE}`: in lower case (ASCII) where the case of paths does not count.
+#[must_use]
+pub fn resource(script_name: &[u8], case_sensitive: bool) -> Cow<'_, [u8]> {
+    if case_sensitive { Cow::Borrowed(script_name) } else { Cow::Owned(script_name.to_ascii_lowercase()) }
 }
 
 /// The text with every run of slashes made one slash.

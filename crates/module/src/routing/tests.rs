@@ -45,6 +45,22 @@ fn the_file_is_the_target_and_the_rest() {
 }
 
 #[test]
+fn a_resource_has_the_case_of_its_path_unless_that_does_not_count() {
+    for (case_sensitive, name) in [(true, &b"host|/App/\xc3\x84X"[..]), (false, b"host|/app/\xc3\x84x")] {
+        let script_name = path::resource(b"/App/\xc3\x84X", case_sensitive);
+        let facts = Facts {
+            server_name: b"host",
+            host: None,
+            port: 80,
+            script_name: &script_name,
+            variable: &|_: &[u8]| None,
+        };
+        assert_eq!(template("%{RESOURCE}").expand(&facts), name);
+        assert_eq!(template("Name").expand(&facts), b"Name", "only paths are folded");
+    }
+}
+
+#[test]
 fn script_name_is_what_the_path_info_leaves() {
     assert_eq!(script_name(b"/app/x/y", b"/x/y"), b"/app");
     assert_eq!(script_name(b"/x", b"/x"), b"");
