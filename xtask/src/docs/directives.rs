@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use spec::directives::{self, Effect};
+use spec::directives::{self, Effect, ScriptOption};
 use spec::options::{self, OptionRow, State};
 
 /// The page, below the checkout.
@@ -55,7 +55,7 @@ pub fn page() -> Result<String> {
         }
         let name = row.name.to_str()?;
         writeln!(text, "\n## {}\n\n{}.\n", heading(row.name)?, capital(&escaped(row.help.to_str()?)))?;
-        writeln!(text, "- Syntax: `{name} {}`", row.syntax)?;
+        writeln!(text, "- Syntax: `{name} {}`", row.usage())?;
         writeln!(text, "- Default: {}", escaped(row.default))?;
         writeln!(text, "- Context: {}", escaped(row.context.describe()))?;
         match row.effect {
@@ -69,6 +69,7 @@ pub fn page() -> Result<String> {
         if row.name == directives::DAEMON_PROCESS.name {
             writeln!(text, "- Options: [below](#options-of-wsgidaemonprocess)")?;
         }
+        script_options(&mut text, row.options())?;
     }
     text.push_str(GONE);
     for row in directives::TABLE {
@@ -92,6 +93,20 @@ pub fn page() -> Result<String> {
         _ => None,
     })?;
     Ok(text)
+}
+
+/// The options behind the arguments of a directive other than `WSGIDaemonProcess`.
+fn script_options(text: &mut String, options: &[ScriptOption]) -> Result<()> {
+    if options.is_empty() {
+        return Ok(());
+    }
+    text.push_str("\n| option | value | default | meaning | unlike mod_wsgi |\n|---|---|---|---|---|\n");
+    for option in options {
+        let default = option.default.unwrap_or("none: it must be given");
+        let cells = [option.syntax, default, option.meaning, option.difference].map(escaped);
+        writeln!(text, "| `{}` | {} |", option.key.name(), cells.join(" | "))?;
+    }
+    Ok(())
 }
 
 /// The options that `cells` has cells for, behind their names.
@@ -138,6 +153,11 @@ mod tests {
             let (heading, gone) = (heading(row.name).unwrap(), matches!(row.effect, Effect::Removed(_)));
             let place = if gone { format!("\n| `{name}` |") } else { format!("\n## {heading}\n") };
             assert!(page.contains(&place), "{name}");
+            let section = page.split(&place).nth(1).unwrap().split("\n## ").next().unwrap();
+            for option in row.options() {
+                let (key, syntax) = (option.key.name(), escaped(option.syntax));
+                assert!(section.contains(&format!("\n| `{key}` | {syntax} | ")), "{name} {key}");
+            }
         }
         for row in options::rows() {
             assert!(page.contains(&format!("\n| `{}` | ", row.name)), "{}", row.name);

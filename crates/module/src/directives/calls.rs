@@ -5,37 +5,36 @@ use std::sync::Arc;
 
 use httpd::{Outcome, Scope};
 use spec::Purpose;
+use spec::directives::{self as rows, DirectiveRow, Key};
 use spec::options::words::Words;
 
 use super::settings::{put, section};
-use super::{alias, shown};
+use super::{name_of, options, shown};
 use crate::hooks::Wsgi;
 use crate::routing::calls::{CallRoot, CallScript, is_below};
 use crate::routing::expand::Template;
 use crate::routing::leads::Section;
 
-const OPTIONS: [&str; 2] = ["application-group", "process-group"];
-
 pub(super) fn access(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
-    let script = script(scope, Purpose::Access, line)?;
+    let script = script(scope, &rows::ACCESS_SCRIPT, Purpose::Access, line)?;
     scope.dir_config().calls.access = Some(script);
     Ok(())
 }
 
 pub(super) fn user(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
-    let script = script(scope, Purpose::AuthUser, line)?;
+    let script = script(scope, &rows::AUTH_USER_SCRIPT, Purpose::AuthUser, line)?;
     scope.dir_config().calls.user = Some(script);
     Ok(())
 }
 
 pub(super) fn group(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
-    let script = script(scope, Purpose::AuthGroup, line)?;
+    let script = script(scope, &rows::AUTH_GROUP_SCRIPT, Purpose::AuthGroup, line)?;
     scope.dir_config().calls.group = Some(script);
     Ok(())
 }
 
 pub(super) fn dispatch(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
-    let script = script(scope, Purpose::Dispatch, line)?;
+    let script = script(scope, &rows::DISPATCH_SCRIPT, Purpose::Dispatch, line)?;
     if let Some(section) = section(scope) {
         let section = Section { dispatch: true, ..section };
         scope.server().config::<Wsgi>().add_section(section);
@@ -51,9 +50,14 @@ pub(super) fn htaccess_scripts(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outc
 
 /// Reads a script and notes it for the process groups, unless it stands in an `.htaccess` file: what those may name is known
 /// beforehand, and whoever writes them must not choose what else is run as another user.
-fn script(scope: &Scope<'_, Wsgi>, purpose: Purpose, line: &[u8]) -> Result<Arc<CallScript>, String> {
+fn script(
+    scope: &Scope<'_, Wsgi>,
+    row: &DirectiveRow,
+    purpose: Purpose,
+    line: &[u8],
+) -> Result<Arc<CallScript>, String> {
     let name = scope.name();
-    let script = read_script(name, line).map_err(|reason| format!("{name}{reason}"))?;
+    let script = read_script(row, line).map_err(|reason| format!("{name}{reason}"))?;
     let server = scope.server();
     if !scope.in_htaccess() {
         server.config::<Wsgi>().add_call(CallRoot { purpose, script: script.clone(), any_group: false });
@@ -76,36 +80,25 @@ fn script(scope: &Scope<'_, Wsgi>, purpose: Purpose, line: &[u8]) -> Result<Arc<
     Ok(Arc::new(script))
 }
 
-fn read_script(name: &str, line: &[u8]) -> Result<CallScript, String> {
+pub(super) fn read_script(row: &DirectiveRow, line: &[u8]) -> Result<CallScript, String> {
     let mut words = Words::new(line);
-    let path = words.word().map_err(|error| format!(": {error}"))?.ok_or_else(|| {
-        format!(
-            " needs the path of a script: write {name} FILE [application-group=NAME] [process-group=NAME]"
-        )
-    })?;
+    let path = words
+        .word()
+        .map_err(|error| format!(": {error}"))?
+        .ok_or_else(|| format!(" needs the path of a script: write {} {}", name_of(row), row.usage()))?;
     let path = absolute(path)?;
-    let mut script = CallScript { path, application_group: Template::Global, process_group: None };
-    let sentence = |path: &str, reason: String| format!(" {path}: {reason}");
-    while let Some((option, value)) =
-        words.option().map_err(|error| sentence(&script.path, alias::not_an_option(error, &OPTIONS)))?
-    {
-        let wrong = |reason: &str| {
-            sentence(&script.path, format!("{}=\"{}\" {reason}", shown(option), shown(&value)))
-        };
-        match option {
-            b"application-group" => script.application_group = application_group(&value).map_err(wrong)?,
-            b"process-group" => {
-                let group = process_group(&value).map_err(wrong)?;
-                script.process_group = Some(group);
+    let mut script =
+        CallScript { path: path.clone(), application_group: Template::Global, process_group: None };
+    let sentence = |reason: String| format!(" {path}: {reason}");
+    while let Some(option) = options::next(row, &mut words).map_err(sentence)? {
+        let refused = |reason: &str| sentence(option.refused(reason));
+        match option.key() {
+            Key::ApplicationGroup => {
+                script.application_group = application_group(&option.value).map_err(refused)?;
             }
-            _ => {
-                let option = shown(option);
-                return Err(sentence(
-                    &script.path,
-                    format!(
-                        "{option}= is not an option here: options are application-group= and process-group="
-                    ),
-                ));
+            Key::ProcessGroup => script.process_group = Some(process_group(&option.value).map_err(refused)?),
+            key @ (Key::CallableObject | Key::PassAuthorization) => {
+                return Err(sentence(options::unknown(row, key.name())));
             }
         }
     }
@@ -115,7 +108,7 @@ fn read_script(name: &str, line: &[u8]) -> Result<CallScript, String> {
 /// What mod_wsgi expands here; any other text is a name as it stands.
 fn application_group(value: &[u8]) -> Result<Template, &'static str> {
     match value {
-        b"" => Err("is empty: write a name, %{GLOBAL}, %{SERVER} or %{HOST}"),
+        b"" => Err("is empty"),
         b"%{GLOBAL}" => Ok(Template::Global),
         b"%{SERVER}" => Ok(Template::Server),
         b"%{HOST}" => Ok(Template::Host),
@@ -124,7 +117,7 @@ fn application_group(value: &[u8]) -> Result<Template, &'static str> {
 }
 
 fn process_group(value: &[u8]) -> Result<String, &'static str> {
-    const NAME: &str = "is no name of a process group: write one that WSGIDaemonProcess declares";
+    const NAME: &str = "is no name of a process group";
     let name = String::from_utf8(value.to_vec()).map_err(|_| NAME)?;
     if name.is_empty() || name.starts_with('%') { Err(NAME) } else { Ok(name) }
 }
@@ -166,7 +159,7 @@ mod tests {
 
     #[test]
     fn scripts_are_read() {
-        let read = |line: &str| read_script("WSGIAccessScript", line.as_bytes());
+        let read = |line: &str| read_script(&rows::ACCESS_SCRIPT, line.as_bytes());
         let script = read("/srv/a.wsgi").unwrap();
         assert_eq!((script.path.as_str(), &script.application_group), ("/srv/a.wsgi", &Template::Global));
         assert_eq!((script.group(), script.shown_group()), ("%{AUTH}", &b""[..]));

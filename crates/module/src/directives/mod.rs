@@ -7,9 +7,12 @@ mod global;
 mod group;
 mod idle;
 mod lists;
+mod options;
 mod python;
 mod scripts;
 mod settings;
+
+use std::borrow::Cow;
 
 use httpd::{Allowed, Call, Directive};
 use spec::directives::{self as rows, Context, DirectiveRow};
@@ -90,6 +93,11 @@ pub static DIRECTIVES: [Directive<Wsgi>; rows::TABLE.len()] = [
 /// A word of the configuration for a sentence.
 fn shown(word: &[u8]) -> String {
     word.escape_ascii().to_string()
+}
+
+/// The name of a directive, as it is written.
+fn name_of(row: &DirectiveRow) -> Cow<'static, str> {
+    row.name.to_string_lossy()
 }
 
 /// The row of a directive.

@@ -1,12 +1,12 @@
 //! Directives about Python in the workers, at the top level and in `<WSGIInterpreterOptions>`. Which of them wins is `spec`'s part.
 
 use httpd::{Line, Outcome, Scope};
-use spec::directives::{self as rows, DirectiveRow};
+use spec::directives::{self as rows, DirectiveRow, Key};
 use spec::interpreter::{Said, Section, Selector, values};
-use spec::options::value;
 use spec::options::words::Words;
+use spec::options::{OptionError, value};
 
-use super::shown;
+use super::{name_of, shown};
 use crate::config::Remark;
 use crate::hooks::Wsgi;
 
@@ -139,13 +139,9 @@ fn read<T>(
     read(std::str::from_utf8(word).map_err(|_| sentence("is not UTF-8"))?).map_err(sentence)
 }
 
-fn name_of(row: &DirectiveRow) -> std::borrow::Cow<'static, str> {
-    row.name.to_string_lossy()
-}
-
 /// The arguments of the section, with the `>` at their end.
-fn selector(line: &[u8]) -> Result<Selector, String> {
-    const KEYS: &str = "write process-group=NAME, application-group=NAME, both or neither";
+pub(super) fn selector(line: &[u8]) -> Result<Selector, String> {
+    let row = &rows::INTERPRETER_OPTIONS;
     let line = line.trim_ascii_end();
     let Some(arguments) = line.strip_suffix(b">") else {
         return Err("directive missing closing '>': add it at the end of the line".to_owned());
@@ -153,37 +149,41 @@ fn selector(line: &[u8]) -> Result<Selector, String> {
     let mut selector = Selector::default();
     let mut words = Words::new(arguments);
     let not_a_pair = |error| match error {
-        spec::options::OptionError::NotAnOption(word) => {
-            format!("argument '{word}' is not of the form key=value: {KEYS}")
+        OptionError::NotAnOption(word) => {
+            format!("argument '{word}' is not of the form key=value: write {}", row.usage())
         }
         error => error.to_string(),
     };
-    while let Some((key, value)) = words.option().map_err(not_a_pair)? {
-        let slot = match key.to_ascii_lowercase().as_slice() {
-            b"process-group" => &mut selector.process_group,
-            b"application-group" => &mut selector.application_group,
-            _ => {
-                let key = shown(key);
-                return Err(format!(
-                    "unknown selector '{key}', expected process-group or application-group: {KEYS}"
-                ));
-            }
+    while let Some((name, value)) = words.option().map_err(not_a_pair)? {
+        let unknown = || {
+            let known: Vec<_> = row.options().iter().map(|option| option.key.name()).collect();
+            format!(
+                "unknown selector '{}', expected {}: write {}",
+                shown(name),
+                known.join(" or "),
+                row.usage()
+            )
         };
-        let name = shown(&value);
-        let key = shown(key);
+        let option = row.option(&name.to_ascii_lowercase()).ok_or_else(unknown)?;
+        let slot = match option.key {
+            Key::ProcessGroup => &mut selector.process_group,
+            Key::ApplicationGroup => &mut selector.application_group,
+            Key::CallableObject | Key::PassAuthorization => return Err(unknown()),
+        };
         if slot.is_some() {
-            return Err(format!("{key} given more than once: keep one of them"));
+            return Err(format!("{} given more than once: keep one of them", shown(name)));
         }
+        let refused = |reason: &str| {
+            let (name, value) = (shown(name), shown(&value));
+            format!("{name}=\"{value}\" {reason}: write {}={}", option.key.name(), option.syntax)
+        };
         *slot = Some(match value.as_slice() {
             b"%{GLOBAL}" => String::new(),
-            b"" => return Err(format!("{key}= is empty: write a name or %{{GLOBAL}}")),
+            b"" => return Err(refused("is empty")),
             _ if value.starts_with(b"%") => {
-                return Err(format!(
-                    "{key}={name} depends on requests: write the name that it leads to, or %{{GLOBAL}}"
-                ));
+                return Err(refused("depends on requests, so the name that it leads to is needed"));
             }
-            _ => String::from_utf8(value)
-                .map_err(|_| format!("{key}={name} is not UTF-8: write a name that is"))?,
+            name => std::str::from_utf8(name).map(str::to_owned).map_err(|_| refused("is not UTF-8"))?,
         });
     }
     Ok(selector)

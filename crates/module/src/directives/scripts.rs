@@ -1,15 +1,15 @@
 //! Scripts beside aliases: `WSGIHandlerScript` and `WSGIImportScript`.
 
 use httpd::{Outcome, Scope};
+use spec::directives::{self as rows, Key};
 use spec::options::words::Words;
 
-use super::{alias, shown};
+use super::{alias, options, shown};
 use crate::config::{HandlerScript, Import, Remark};
 use crate::hooks::Wsgi;
 
 /// Handlers that are ours already.
 const TAKEN: [&[u8]; 2] = [b"wsgi-script", b"application/x-httpd-wsgi"];
-const IMPORT: [&str; 2] = ["process-group", "application-group"];
 
 pub(super) fn handler(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
     let (name, script) = read_handler(line).map_err(|reason| format!("WSGIHandlerScript{reason}"))?;
@@ -22,13 +22,14 @@ pub(super) fn handler(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
     Ok(())
 }
 
-fn read_handler(line: &[u8]) -> Result<(Vec<u8>, HandlerScript), String> {
+pub(super) fn read_handler(line: &[u8]) -> Result<(Vec<u8>, HandlerScript), String> {
     let mut words = Words::new(line);
     let mut word = || words.word().map_err(|error| format!(": {error}"));
     let (Some(name), Some(path)) = (word()?, word()?) else {
-        return Err(
-            " needs the name of a handler and the path of a script: write WSGIHandlerScript NAME FILE [option=value ...]".to_owned()
-        );
+        return Err(format!(
+            " needs the name of a handler and the path of a script: write WSGIHandlerScript {}",
+            rows::HANDLER_SCRIPT.usage()
+        ));
     };
     let shown_name = shown(&name);
     if TAKEN.contains(&name.as_slice()) || name.is_empty() {
@@ -42,8 +43,8 @@ fn read_handler(line: &[u8]) -> Result<(Vec<u8>, HandlerScript), String> {
             " {shown_name}: \"{path}\" is not an absolute path: write it from the root, /..."
         ));
     }
-    let settings =
-        alias::options(&mut words, &alias::HANDLER).map_err(|reason| format!(" {shown_name}: {reason}"))?;
+    let settings = alias::settings(&rows::HANDLER_SCRIPT, &mut words)
+        .map_err(|reason| format!(" {shown_name}: {reason}"))?;
     Ok((name, HandlerScript::new(path, settings)))
 }
 
@@ -60,33 +61,27 @@ pub(super) fn import(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
     Ok(())
 }
 
-fn read_import(line: &[u8]) -> Result<Import, String> {
+pub(super) fn read_import(line: &[u8]) -> Result<Import, String> {
     let mut words = Words::new(line);
-    let script = words.word().map_err(|error| format!(": {error}"))?.ok_or(
-        " needs the path of a script: write WSGIImportScript FILE process-group=NAME application-group=NAME",
-    )?;
+    let script = words.word().map_err(|error| format!(": {error}"))?.ok_or_else(|| {
+        let usage = rows::IMPORT_SCRIPT.usage();
+        format!(" needs the path of a script: write WSGIImportScript {usage}")
+    })?;
     let shown_script = shown(&script);
     if !script.starts_with(b"/") {
         return Err(format!(" \"{shown_script}\" is not an absolute path: write it from the root, /..."));
     }
     let sentence = |reason: String| format!(" {shown_script}: {reason}");
     let (mut process_group, mut application_group) = (None, None);
-    while let Some((option, value)) =
-        words.option().map_err(|error| sentence(alias::not_an_option(error, &IMPORT)))?
-    {
-        let slot = match option {
-            b"process-group" => &mut process_group,
-            b"application-group" => &mut application_group,
-            _ => {
-                let option = shown(option);
-                return Err(sentence(format!(
-                    "{option}= is not an option here: options are process-group= and application-group="
-                )));
+    while let Some(option) = options::next(&rows::IMPORT_SCRIPT, &mut words).map_err(sentence)? {
+        let slot = match option.key() {
+            Key::ProcessGroup => &mut process_group,
+            Key::ApplicationGroup => &mut application_group,
+            key @ (Key::CallableObject | Key::PassAuthorization) => {
+                return Err(sentence(options::unknown(&rows::IMPORT_SCRIPT, key.name())));
             }
         };
-        let name = group(&value)
-            .map_err(|reason| sentence(format!("{}=\"{}\" {reason}", shown(option), shown(&value))))?;
-        *slot = Some(name);
+        *slot = Some(group(&option.value).map_err(|reason| sentence(option.refused(reason)))?);
     }
     let missing = |option: &str, what: &str| {
         sentence(format!("{option}= is missing: add {option}=NAME, {what}, or {option}=%{{GLOBAL}}"))
@@ -105,12 +100,12 @@ fn read_import(line: &[u8]) -> Result<Import, String> {
 /// A group's name; empty for `%{GLOBAL}`.
 fn group(value: &[u8]) -> Result<String, &'static str> {
     match value {
-        b"" => Err("is empty: write a name or %{GLOBAL}"),
+        b"" => Err("is empty"),
         b"%{GLOBAL}" => Ok(String::new()),
         _ if value.starts_with(b"%") => {
-            Err("depends on requests, and there is none when the script is loaded: write a name or %{GLOBAL}")
+            Err("depends on requests, and there is none when the script is loaded")
         }
-        _ => text(value.to_vec()).map_err(|()| "is not UTF-8: write a name that is"),
+        _ => text(value.to_vec()).map_err(|()| "is not UTF-8"),
     }
 }
 
@@ -137,7 +132,7 @@ mod tests {
             ("h /a callable-object=x", "not an option here"),
             ("h /a x", "without spaces"),
             ("h /a process-group=", "is empty"),
-            ("h /a pass-authorization=1", "write On or Off"),
+            ("h /a pass-authorization=1", "write pass-authorization=On or Off"),
         ] {
             let error = read_handler(line.as_bytes()).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

@@ -2,7 +2,7 @@
 
 use super::{Context, DirectiveRow, Effect};
 
-const FILE: &str = "FILE [application-group=NAME] [process-group=NAME]";
+const FILE: &str = "FILE";
 const WHERE: &str = "a worker runs the script, in a group of its own as the web server's user unless process-group= (ours) names another; \
                      from .htaccess, only scripts that WSGIHtaccessScripts permits, and no process-group=";
 

@@ -9,7 +9,7 @@ const CHECKED: &str = "an unknown %{...} is refused when the configuration is re
 /// `WSGIScriptAlias`.
 pub const SCRIPT_ALIAS: DirectiveRow = DirectiveRow {
     name: c"WSGIScriptAlias",
-    syntax: "URL-PATH FILE|DIRECTORY [process-group=NAME] [application-group=NAME] [callable-object=NAME] [pass-authorization=On|Off]",
+    syntax: "URL-PATH FILE|DIRECTORY",
     context: Context::Servers,
     default: "none",
     help: c"URL-PATH and the absolute path of a WSGI script or of a directory of them, then options",
@@ -20,7 +20,7 @@ pub const SCRIPT_ALIAS: DirectiveRow = DirectiveRow {
 /// `WSGIScriptAliasMatch`.
 pub const SCRIPT_ALIAS_MATCH: DirectiveRow = DirectiveRow {
     name: c"WSGIScriptAliasMatch",
-    syntax: "REGEX FILE|DIRECTORY [process-group=NAME] [application-group=NAME] [callable-object=NAME] [pass-authorization=On|Off]",
+    syntax: "REGEX FILE|DIRECTORY",
     context: Context::Servers,
     default: "none",
     help: c"a regular expression for URL paths and the path of a WSGI script, with $1 and the like, then options",
@@ -31,7 +31,7 @@ pub const SCRIPT_ALIAS_MATCH: DirectiveRow = DirectiveRow {
 /// `WSGIHandlerScript`.
 pub const HANDLER_SCRIPT: DirectiveRow = DirectiveRow {
     name: c"WSGIHandlerScript",
-    syntax: "NAME FILE [process-group=NAME] [application-group=NAME] [pass-authorization=On|Off]",
+    syntax: "NAME FILE",
     context: Context::Sections,
     default: "none",
     help: c"a name for SetHandler and AddHandler, and the absolute path of the script whose handle_request answers, then options",
@@ -42,7 +42,7 @@ pub const HANDLER_SCRIPT: DirectiveRow = DirectiveRow {
 /// `WSGIImportScript`.
 pub const IMPORT_SCRIPT: DirectiveRow = DirectiveRow {
     name: c"WSGIImportScript",
-    syntax: "FILE process-group=NAME application-group=NAME",
+    syntax: "FILE",
     context: Context::Servers,
     default: "none",
     help: c"the absolute path of a script to load when the workers of a process group start",

@@ -4,6 +4,7 @@
 mod access;
 mod daemon;
 mod mapping;
+pub mod options;
 mod other;
 mod python;
 mod request;
@@ -13,6 +14,7 @@ use std::ffi::CStr;
 pub use access::*;
 pub use daemon::*;
 pub use mapping::*;
+pub use options::{Key, ScriptOption};
 pub use other::*;
 pub use python::*;
 pub use request::*;
@@ -22,7 +24,7 @@ pub use request::*;
 pub struct DirectiveRow {
     /// As written in the configuration.
     pub name: &'static CStr,
-    /// Its arguments.
+    /// Its arguments; options come behind them ([`DirectiveRow::options`]).
     pub syntax: &'static str,
     /// Where it may stand.
     pub context: Context,
@@ -153,7 +155,7 @@ mod tests {
             let (name, help) = (row.name.to_str().unwrap(), row.help.to_str().unwrap());
             assert_eq!(TABLE.iter().filter(|other| other.name == row.name).count(), 1, "{name}");
             assert!(name.trim_start_matches('<').starts_with("WSGI"), "{name}");
-            assert!(!row.syntax.is_empty() && !row.default.is_empty() && !help.is_empty(), "{name}");
+            assert!(!row.usage().is_empty() && !row.default.is_empty() && !help.is_empty(), "{name}");
             assert!(!help.ends_with('.') && !row.difference.ends_with('.'), "{name}: no full stop");
         }
     }

@@ -117,7 +117,7 @@ pub const FREE_THREADING: DirectiveRow = DirectiveRow {
 /// `WSGIInterpreterOptions`.
 pub const INTERPRETER_OPTIONS: DirectiveRow = DirectiveRow {
     name: c"<WSGIInterpreterOptions",
-    syntax: "[process-group=NAME|%{GLOBAL}] [application-group=NAME|%{GLOBAL}]>",
+    syntax: ">",
     context: Context::MainServer,
     default: "none",
     help: c"a section for WSGIPerInterpreterGIL, WSGIFreeThreading, WSGISwitchInterval, WSGIPythonPath and WSGIRestrictStdin, -Stdout, -Signal, for the interpreters it selects",
