@@ -229,8 +229,8 @@ pub struct ProcessGroup {
     pub script_owner: Option<ScriptOwner>,
     /// What the worker may load: targets of aliases that can lead to this group.
     pub roots: Vec<Root>,
-    /// What workers load when they start, in this order, each once: `WSGIImportScript`, and scripts of aliases that have both
-    /// groups fixed. A script that fails is logged, and the next one follows.
+    /// What workers load when they start, in this order, that of the configuration, each once: `WSGIImportScript`, and scripts
+    /// of aliases that have both groups fixed. A script that fails is logged, and the next one follows.
     pub preload: Vec<Preload>,
     /// How Python is set up.
     pub python_settings: PythonSettings,

@@ -94,15 +94,8 @@ pub(super) fn of(
     calls: &[CallRoot],
     mistakes: &mut Vec<String>,
 ) -> Code {
-    let mut preload: Vec<Preload> = Vec::new();
-    let mut add = |script: &str, application_group: &str| {
-        let one = Preload { script: script.into(), application_group: application_group.to_owned() };
-        if !preload.contains(&one) {
-            preload.push(one);
-        }
-    };
+    let preload = preload(group, servers, imports);
     for import in imports.for_group(group) {
-        add(&import.script, &import.application_group);
         // It is loaded, and never asked to answer a request: there is no callable.
         let names = Names {
             callable: Allowed::Only(Vec::new()),
@@ -114,14 +107,6 @@ pub(super) fn of(
             application_group: either(others.application_group, names.application_group),
         });
         roots.insert(script.to_vec(), joined);
-    }
-    for (script, application_group) in leads::preloads(servers, group.as_bytes()) {
-        // A path that is not UTF-8 is a mistake already, below.
-        if let (Ok(script), Ok(name)) =
-            (std::str::from_utf8(&script), std::str::from_utf8(&application_group))
-        {
-            add(script, name);
-        }
     }
     let mut code = Code { roots: Vec::with_capacity(roots.len()), preload };
     for (path, Names { callable, application_group }) in roots {
@@ -142,6 +127,27 @@ pub(super) fn of(
     }
     code.roots.extend(calls.iter().filter(|call| call.script.group() == group).map(root));
     code
+}
+
+/// What the workers of a group load at their start, in the order of the configuration, each once.
+fn preload(group: &str, servers: &[ServerLeads], imports: &Imports) -> Vec<Preload> {
+    let imports = imports
+        .for_group(group)
+        .map(|import| (import.order, import.script.as_str(), import.application_group.as_str()));
+    let aliases = leads::preloads(servers, group.as_bytes()).filter_map(|(order, script, name)| {
+        // A path that is not UTF-8 is one of the mistakes.
+        Some((order, std::str::from_utf8(script).ok()?, std::str::from_utf8(name).ok()?))
+    });
+    let mut all: Vec<_> = imports.chain(aliases).collect();
+    all.sort_by_key(|(order, ..)| *order);
+    let mut preload: Vec<Preload> = Vec::with_capacity(all.len());
+    for (_, script, application_group) in all {
+        let one = Preload { script: script.into(), application_group: application_group.to_owned() };
+        if !preload.contains(&one) {
+            preload.push(one);
+        }
+    }
+    preload
 }
 
 /// The root of a script that the server asks.

@@ -23,6 +23,8 @@ pub struct Alias {
     pub target: Vec<u8>,
     /// Its options.
     pub settings: Settings,
+    /// See [`crate::config::Global::next_place`].
+    pub order: u32,
 }
 
 impl Alias {
@@ -70,6 +72,7 @@ impl Alias {
             group: self.settings.process_group.clone(),
             application_group: self.settings.application_group.clone(),
             callable: self.settings.callable.clone(),
+            order: self.order,
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Import {
     pub application_group: String,
     /// File and line of the directive.
     pub place: String,
+    /// See [`Global::next_place`].
+    pub order: u32,
 }
 
 /// What directives in sections leave behind for the server. Sections see their server read-only, hence a lock around it.
@@ -113,6 +115,16 @@ pub struct Global {
     pub restrict_embedded: Option<bool>,
     /// The name of every group and where it was declared, to find duplicates.
     pub names: Vec<(String, String)>,
+    /// See [`Global::next_place`].
+    places: u32,
+}
+
+impl Global {
+    /// Counts the directives that name scripts to load at the start, in the order of the configuration, virtual hosts included.
+    pub fn next_place(&mut self) -> u32 {
+        self.places = self.places.saturating_add(1);
+        self.places
+    }
 }
 
 impl ServerConfig {

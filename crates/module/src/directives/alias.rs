@@ -42,7 +42,8 @@ pub(super) fn pattern(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
 
 fn add(scope: &mut Scope<'_, Wsgi>, written: Written, location: Location) -> Outcome {
     let Written { location: written, target, settings } = written;
-    let alias = Alias { written, location, target, settings };
+    let order = scope.main_config()?.global.next_place();
+    let alias = Alias { written, location, target, settings, order };
     scope.server_config()?.aliases.push(Arc::new(alias));
     Ok(())
 }

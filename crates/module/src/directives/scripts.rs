@@ -57,6 +57,7 @@ pub(super) fn import(scope: &mut Scope<'_, Wsgi>, line: &[u8]) -> Outcome {
     }
     let (file, number) = scope.location();
     import.place = format!("{}:{number}", String::from_utf8_lossy(file));
+    import.order = scope.main_config()?.global.next_place();
     scope.server_config()?.imports.push(import);
     Ok(())
 }
@@ -94,6 +95,7 @@ pub(super) fn read_import(line: &[u8]) -> Result<Import, String> {
         script: text(script)
             .map_err(|()| sentence("the path is not UTF-8: name a link that is".to_owned()))?,
         place: String::new(),
+        order: 0,
     })
 }
 

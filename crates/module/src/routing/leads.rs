@@ -26,6 +26,13 @@ pub struct Lead {
     pub application_group: Option<Template>,
     /// Its `callable-object=`.
     pub callable: Option<Callable>,
+    /// Its place in the configuration among what is loaded at the start.
+    pub order: u32,
+}
+
+impl Lead {
+    /// The place behind all that are counted.
+    pub const LAST: u32 = u32::MAX;
 }
 
 /// The requests that a script can be for.
@@ -253,23 +260,18 @@ fn root(target: &[u8]) -> &[u8] {
     }
 }
 
-/// The scripts that a group loads at its start because their aliases name it and the interpreter once and for all, in the order of
-/// the aliases: the script and the application group.
-#[must_use]
-pub fn preloads(servers: &[ServerLeads], name: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// The scripts that a group loads at its start because their aliases name it and the interpreter once and for all: the place in the
+/// configuration, the script and the application group. An alias that several servers have is there as often.
+pub fn preloads<'a>(
+    servers: &'a [ServerLeads],
+    name: &'a [u8],
+) -> impl Iterator<Item = (u32, &'a [u8], &'a [u8])> {
     let leads = servers.iter().flat_map(|server| &server.leads).filter(|lead| !lead.several);
-    let fixed = leads.filter_map(|lead| {
+    leads.filter_map(move |lead| {
         let group = lead.group.as_ref().and_then(Template::fixed)?;
         let application_group = lead.application_group.as_ref().and_then(Template::fixed)?;
-        (group == name).then(|| (lead.target.clone(), application_group.to_vec()))
-    });
-    let mut all = Vec::new();
-    fixed.for_each(|one| {
-        if !all.contains(&one) {
-            all.push(one)
-        }
-    });
-    all
+        (group == name).then_some((lead.order, lead.target.as_slice(), application_group))
+    })
 }
 
 /// The directives whose scripts no group can serve, as written.

@@ -182,6 +182,7 @@ pub fn lead(place: &[u8]) -> Lead {
         group: None,
         application_group: None,
         callable: None,
+        order: Lead::LAST,
     }
 }
 

@@ -134,6 +134,7 @@ fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
         group: group.map(template),
         application_group: None,
         callable: None,
+        order: Lead::LAST,
     }
 }
 
