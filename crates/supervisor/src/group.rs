@@ -14,6 +14,9 @@ use crate::life::{Life, Limits, Order, Phase};
 const PACE: Duration = Duration::from_secs(1);
 /// The same where requests are counted: `maximum-requests=1` starts a Python for each request, because that is asked for.
 const PACE_OF_REQUESTS: Duration = Duration::from_millis(100);
+/// Workers that have left by their own wish and still finish their requests, for each slot: with more, successors wait until some
+/// have ended. A worker that always wishes to leave, and stays as long as it may, does not fill the machine with its like.
+const MOST_LEAVING: usize = 4;
 
 /// Names a worker process for as long as the supervisor lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +77,8 @@ struct Member {
     life: Life,
     /// It serves until the worker of this slot is ready.
     relief: Option<u32>,
+    /// It leaves by its own wish.
+    wished: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +127,7 @@ impl Group {
             self.former.push(member);
         }
         // Slots have new meanings: all of them leave together.
-        self.former.iter_mut().for_each(|member| member.relief = None);
+        self.former.iter_mut().for_each(|member| (member.relief, member.wished) = (None, false));
         self.limits = limits;
         self.announced = false;
         if limits.alone {
@@ -157,9 +162,9 @@ impl Group {
         let life = Life::new(now, self.limits);
         match self.slot(slot) {
             Some(slot) if !matches!(slot.lane, Lane::Stopped) => {
-                slot.lane = Lane::Running(Member { id, life, relief: None })
+                slot.lane = Lane::Running(Member { id, life, relief: None, wished: false })
             }
-            _ => self.former.push(Member { id, life, relief: None }),
+            _ => self.former.push(Member { id, life, relief: None, wished: false }),
         }
     }
 
@@ -191,7 +196,7 @@ impl Group {
             }
             _ => return Vec::new(),
         };
-        let member = Member { relief, ..*member };
+        let member = Member { relief, wished: true, ..*member };
         let delay = slot.delay_for(cause, &member.life, now, chance);
         slot.lane = Lane::Waiting(later(now, delay));
         self.former.push(member);
@@ -304,7 +309,10 @@ impl Group {
     }
 
     fn waits_for_formers(&self) -> bool {
-        self.limits.alone && !self.former.is_empty()
+        // Who still serves waits for its successor, and who was killed may be stuck in the kernel; all others have a deadline.
+        let leaves = |phase| matches!(phase, Phase::Draining { .. } | Phase::Stopping { .. });
+        let leaving = self.former.iter().filter(|m| m.wished && leaves(m.life.phase())).count();
+        self.limits.alone && !self.former.is_empty() || leaving > self.slots.len() * MOST_LEAVING
     }
 
     fn serving_formers(&self) -> bool {

@@ -208,8 +208,44 @@ fn planned_replacements_do_not_back_off_and_do_not_spin() {
             assert_eq!(world.next, id + 1, "{cause:?}");
             world.after(1);
             assert_eq!(world.next, id + 2, "{cause:?}");
+            assert_eq!(world.ended(id), None);
         }
     }
+}
+
+#[test]
+fn cr_1_workers_that_always_leave_and_never_end_do_not_pile_up() {
+    let mut world = World::new(1);
+    let mut most = 0;
+    for _ in 0..600 {
+        let newest = world.next - 1;
+        world.report(newest, Report::Ready);
+        world.report(newest, Report::Leaving(Cause::MaximumRequests));
+        world.after(100);
+        most = most.max(world.group.former.len());
+        for (id, order) in std::mem::take(&mut world.orders) {
+            if order == Order::Kill {
+                assert_eq!(world.ended(id), None);
+            }
+        }
+        assert!(world.group.deadline().is_some_and(|at| at > world.now), "nothing is due again and again");
+    }
+    // A minute of it: each stays for the graceful and the shutdown timeout, 20 s in all.
+    assert!(most == 5 && (15..=20).contains(&world.next), "{most} at a time, {} in all", world.next);
+}
+
+#[test]
+fn cr_1_a_new_definition_does_not_wait_for_who_left_by_itself() {
+    let mut world = World::new(1);
+    for id in 0..5 {
+        world.report(id, Report::Ready);
+        world.report(id, Report::Leaving(Cause::MaximumRequests));
+        world.after(100);
+    }
+    assert_eq!(world.next, 5);
+    world.redefine(1);
+    world.after(0);
+    assert_eq!(world.next, 6);
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         code: 1008,
         level: Error,
-        happened: "A worker wrote bytes to its status pipe that are no report. It is terminated, and replaced.",
+        happened: "A worker wrote bytes to its status pipe that are no report, or far more reports than a worker has to make. It is terminated, and replaced.",
         why: "Code in the application writes to a file descriptor that it did not open.",
         action: "Look for code that writes to descriptors by number (os.write, a C extension, a daemonizing library).",
     },

@@ -17,6 +17,9 @@ use crate::launch::failure::LaunchFailure;
 use crate::life::Order;
 use crate::sentences;
 
+/// Reports that a worker may make in its life: it has four different things to say, each once.
+const MOST_REPORTS: u32 = 16;
+
 /// A worker process.
 pub(super) struct Worker {
     key: u64,
@@ -25,6 +28,8 @@ pub(super) struct Worker {
     status: OwnedFd,
     lifeline: OwnedFd,
     partial: Vec<u8>,
+    /// So far.
+    reports: u32,
     launch_failure: Option<LaunchFailure>,
     reported: Option<Failure>,
 }
@@ -70,6 +75,7 @@ impl Server {
                     status: started.status,
                     lifeline: started.lifeline,
                     partial: Vec::new(),
+                    reports: 0,
                     launch_failure: None,
                     reported: None,
                 };
@@ -121,9 +127,13 @@ impl Server {
         }
     }
 
-    /// False when the bytes are no report: the pipe is not listened to any more.
+    /// False when the bytes are no report, or there were too many: the pipe is not listened to any more.
     fn take_report(&mut self, id: WorkerId, message: [u8; REPORT_LEN]) -> bool {
         let Some(worker) = self.workers.get_mut(&id) else { return false };
+        worker.reports += 1;
+        if worker.reports > MOST_REPORTS {
+            return self.distrust(id, "has written more reports to its status pipe than a worker has to make");
+        }
         if let Some(report) = Report::from_bytes(message) {
             if let Report::Failed(failure) = report {
                 worker.reported = Some(failure);
@@ -138,14 +148,18 @@ impl Server {
             worker.launch_failure = Some(failure);
             return true;
         }
+        self.distrust(id, "wrote to its status pipe what is no report")
+    }
+
+    /// Listens no more to a worker, and ends it. Always false.
+    fn distrust(&mut self, id: WorkerId, what: &str) -> bool {
+        let Some(worker) = self.workers.get(&id) else { return false };
         self.sources.remove(&worker.status);
         let (key, pid, now) = (worker.key, worker.pid(), Instant::now());
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.key == key) else { return false };
         let action = entry.machine.give_up(id, now);
         let group = &entry.definition.name;
-        let line = format!(
-            "Process group '{group}': the worker with pid {pid} wrote to its status pipe what is no report."
-        );
+        let line = format!("Process group '{group}': the worker with pid {pid} {what}.");
         self.log(key).say(Code::BadReport, &line);
         self.perform(key, action.into_iter().collect(), now);
         false

@@ -125,6 +125,19 @@ fn fd_4_a_worker_that_sends_no_reports_is_terminated() {
 }
 
 #[test]
+fn sk_5_a_worker_that_never_stops_to_report_is_terminated() {
+    let place = Place::new();
+    // Well-formed, and for ever: the supervisor would do nothing else than read them.
+    let report = READY.trim_end();
+    let worker = place.script("worker", &format!("while :; do {report} || exit 0; done"));
+    let supervisor = Supervisor::start(&place);
+    supervisor.define(&place.definitions(vec![group("site", &worker)]));
+    supervisor.wait_for_log("WSGI1008");
+    supervisor.wait_for_log("has written more reports to its status pipe than a worker has to make");
+    supervisor.wait_for_log("was ended by SIGTERM");
+}
+
+#[test]
 fn co_1_workers_leave_no_core_files() {
     let place = Place::new();
     let supervisor = Supervisor::start(&place);
