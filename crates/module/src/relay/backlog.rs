@@ -63,6 +63,13 @@ impl Backlog {
         self.end - self.begin
     }
 
+    /// Whether no more should be added, when this many bytes may wait. The file, whose space is used again only when nothing waits,
+    /// stays below twice as much: for a client that never quite catches up it would grow as long as the response does.
+    #[must_use]
+    pub fn is_full(&self, most: u64) -> bool {
+        self.bytes() >= most || (!self.is_empty() && self.end >= most.saturating_mul(2))
+    }
+
     /// Adds bytes; the file is made in `directory`.
     ///
     /// # Errors
@@ -155,6 +162,27 @@ mod tests {
         }
         let size = backlog.file.as_ref().unwrap().metadata().unwrap().len();
         assert_eq!(size, bytes.len() as u64, "the file is used again from its beginning");
+    }
+
+    #[test]
+    fn sl_2_the_file_does_not_grow_with_the_response() {
+        const MOST: u64 = 100_000;
+        let (mut backlog, mut buffer) = (Backlog::default(), Vec::new());
+        let (mut made, mut taken) = (0_u64, 0_u64);
+        while made < 100 * MOST {
+            while !backlog.is_full(MOST) {
+                put(&mut backlog, &[7; 10_000]);
+                made += 10_000;
+            }
+            // The client is always behind.
+            while backlog.is_full(MOST) {
+                let Some(Taken::Bytes(count)) = backlog.take(&mut buffer).unwrap() else { panic!("nothing") };
+                taken += count as u64;
+            }
+            let size = backlog.file.as_ref().unwrap().metadata().unwrap().len();
+            assert!(size <= 2 * MOST + 10_000, "{size} bytes after {made}");
+        }
+        assert_eq!(made - taken, backlog.bytes());
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl<C: Client> Exchange<'_, C> {
         if !self.parts.is_empty() {
             if self.backlog.is_empty() && self.client.is_ready(GRACE) {
                 self.pass(Then::More)?;
-            } else if self.backlog.bytes() >= self.terms.ahead || !self.hold() {
+            } else if self.backlog.is_full(self.terms.ahead) || !self.hold() {
                 self.blocked = true;
                 return Ok(false);
             }
