@@ -56,6 +56,44 @@ def application(environ, start_response):
     apache.finish();
 }
 
+/// Neither what the redirected request leaves of the body, nor its announcement, may become another request.
+#[test]
+fn hd_6_a_body_that_nobody_read_is_not_executed_behind_a_local_location() {
+    const LEADS: &str = r#"
+def application(environ, start_response):
+    if environ["QUERY_STRING"] == "some":
+        environ["wsgi.input"].read(3)
+    start_response("200 OK", [("Location", "/static.txt")])
+    return [b"mine"]
+"#;
+    const HIDDEN: &str = "GET /marks HTTP/1.1\r\nHost: x\r\n\r\n";
+    let marks = r#"
+def application(environ, start_response):
+    open("@SCRATCH@/marked", "a").write("x")
+    start_response("200 OK", [])
+    return [b"marked"]
+"#;
+    for config in ["", "WSGIRequestBuffering Off"] {
+        let setup = need!(redirecting(&format!("WSGILocationRedirect On\n{config}")));
+        let apache = setup.app("leads", LEADS).app("marks", marks).start();
+        for (query, expect) in [("", ""), ("", "Expect: 100-continue\r\n"), ("some", "Expect: 100-continue\r\n")] {
+            let mut connection = apache.connect();
+            let length = HIDDEN.len();
+            let request = format!(
+                "POST /leads?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n{expect}\r\n{HIDDEN}"
+            );
+            connection.send(request).expect("is sent");
+            let response = connection.read_response("POST").expect("is answered");
+            assert_eq!(response.text(), "Apache's file", "{config} {query} {expect}");
+            let next = apache.request("GET", "/hello").bytes(false);
+            let rest = connection.send(next).and_then(|()| connection.read_to_end()).unwrap_or_default();
+            assert!(!String::from_utf8_lossy(&rest).contains("marked"), "{config} {query} {expect}");
+            assert!(!apache.scratch("marked").exists(), "the body was executed: {config} {query} {expect}");
+        }
+        apache.finish();
+    }
+}
+
 #[test]
 fn rs_5_a_location_is_passed_on_unless_the_configuration_says_otherwise() {
     for config in ["", "WSGILocationRedirect Off", "<Location /other>\nWSGILocationRedirect On\n</Location>"]

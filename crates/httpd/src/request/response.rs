@@ -34,8 +34,10 @@ impl Request<'_> {
 
     /// Lets httpd answer with what it has at this path of its own, as if it had been asked for with GET, whatever the request's
     /// method was (RFC 3875, 6.2.2). Return [`crate::Answer::Ok`] afterwards. httpd ends loops (`LimitInternalRecursion`).
+    ///
+    /// The body must have been read, or [`crate::Connection::close_after_response`] called: httpd no longer knows how long it is.
     pub fn redirect_internally(&mut self, path: &[u8]) {
-        // The body has been read: the new request has none.
+        // The new request has no body.
         self.headers_in().unset(c"Content-Length");
         self.headers_in().unset(c"Transfer-Encoding");
         let path = self.pool().copy(path);

@@ -114,12 +114,15 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
     };
     let slot = reservation.slot();
     let lane = child.pool.lane(plan.group, slot);
-    deliver(&mut client, &mut buffers.inbox, &lane, &outgoing, || drop(reservation)).map_err(
-        |(failure, stage)| {
-            let worker = Some(slot.saturating_sub(plan.group.first_slot));
-            Broken { failure, stage, worker }
-        },
-    )
+    let delivered = deliver(&mut client, &mut buffers.inbox, &lane, &outgoing, || drop(reservation));
+    if streamed && matches!(delivered, Ok(Ended::Redirect(_))) {
+        // The request that takes over has no body, so httpd would take what the application has not read for the next request.
+        client.request().connection().close_after_response();
+    }
+    delivered.map_err(|(failure, stage)| {
+        let worker = Some(slot.saturating_sub(plan.group.first_slot));
+        Broken { failure, stage, worker }
+    })
 }
 
 fn terms<'a>(
