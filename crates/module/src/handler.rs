@@ -2,6 +2,7 @@
 
 use httpd::{Answer, FileType, Level, PathInfo, Request};
 
+use crate::auth;
 use crate::config::HandlerScript;
 use crate::generation::Generation;
 use crate::groups::{GroupHandle, Groups, RequestPlan};
@@ -62,12 +63,14 @@ pub fn handle(request: &mut Request<'_>) -> Answer {
         None if is_aliased(request) => notes::apply(request, &mut settings),
         _ => Ok(()),
     });
-    if let (Ok(()), Some(dispatch)) = (&checked, settings.dispatch.take())
-        && let Err(status) = crate::auth::choose(request, &dispatch, script, &mut settings)
-    {
-        return Answer::Status(status);
+    let (dispatch, mut chooser) = (settings.dispatch.take(), None);
+    if let (Ok(()), Some(dispatch)) = (&checked, &dispatch) {
+        match auth::choose(request, dispatch, script, &mut settings) {
+            Ok(group) => chooser = group,
+            Err(status) => return Answer::Status(status),
+        }
     }
-    match checked.and_then(|()| plan(request, &settings, script, generation)) {
+    match checked.and_then(|()| plan(request, &settings, script, generation, chooser)) {
         Ok(plan) => crate::relay::serve(request, &plan),
         Err(refusal) => {
             let script = script.map_or_else(|| request.filename().unwrap_or_default(), |script| &script.path);
@@ -153,6 +156,7 @@ fn plan<'g>(
     settings: &Settings,
     script: Option<&HandlerScript>,
     generation: &'g Generation,
+    chooser: auth::Chooser<'_>,
 ) -> Result<RequestPlan<'g>, Refusal> {
     let (uri, info) = (request.uri().unwrap_or_default(), request.path_info().unwrap_or_default());
     let script_name = path::script_name(uri, info);
@@ -175,6 +179,10 @@ fn plan<'g>(
         }
     }
     let group = group(settings, generation, &name, facts.server_name)?;
+    if let Some(by) = chooser.filter(|by| by.definition.account != group.definition.account) {
+        let (group, by) = (group.definition.name.clone(), by.definition.name.clone());
+        return Err(Refusal::ForeignChoice { group, by });
+    }
     if let Some(owner) = group.definition.script_owner {
         let filename = request.filename().unwrap_or_default();
         owner::check(owner, script.map_or(filename, |script| &script.path))?;

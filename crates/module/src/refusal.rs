@@ -136,6 +136,18 @@ pub enum Refusal {
          the note"
     )]
     UnsettledNote(String),
+    /// A dispatch script of one user has a say about a group of another.
+    #[error(
+        "WSGI1386: a dispatch script that runs in process group {by} has decided about this request, which is for process group {group} \
+         of another user: if the script is trusted by all users, remove process-group= of WSGIDispatchScript, so that it runs as \
+         the web server's user; else let it choose groups of its own user"
+    )]
+    ForeignChoice {
+        /// The group that the request is for.
+        group: String,
+        /// The group that has decided.
+        by: String,
+    },
     /// Not owned as `script-user=` or `script-group=` say.
     #[error(transparent)]
     Disowned(#[from] crate::owner::Disowned),
@@ -159,7 +171,8 @@ impl Refusal {
             | Self::ForeignGroup { .. }
             | Self::Service(_)
             | Self::UnsettledGroup { .. }
-            | Self::UnsettledNote(_) => 500,
+            | Self::UnsettledNote(_)
+            | Self::ForeignChoice { .. } => 500,
         }
     }
 }

@@ -76,7 +76,9 @@ def application(environ, start_response):
     for config in ["", "WSGIRequestBuffering Off"] {
         let setup = need!(redirecting(&format!("WSGILocationRedirect On\n{config}")));
         let apache = setup.app("leads", LEADS).app("marks", marks).start();
-        for (query, expect) in [("", ""), ("", "Expect: 100-continue\r\n"), ("some", "Expect: 100-continue\r\n")] {
+        for (query, expect) in
+            [("", ""), ("", "Expect: 100-continue\r\n"), ("some", "Expect: 100-continue\r\n")]
+        {
             let mut connection = apache.connect();
             let length = HIDDEN.len();
             let request = format!(

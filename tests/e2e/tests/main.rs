@@ -10,6 +10,7 @@ mod check;
 mod configuration;
 mod descriptors;
 mod directives;
+mod dispatch;
 mod django;
 mod hand_over;
 mod handshake;

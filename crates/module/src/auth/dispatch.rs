@@ -6,7 +6,7 @@ use wire::{Answer, Choice};
 use super::{misfit, script_reloading, target, with_facts};
 use crate::config::HandlerScript;
 use crate::environ;
-use crate::groups::RequestPlan;
+use crate::groups::{GroupHandle, RequestPlan};
 use crate::handler::plan_for;
 use crate::relay::{Unanswered, printable};
 use crate::routing::Settings;
@@ -15,17 +15,21 @@ use crate::routing::expand::{Callable, Template};
 use crate::routing::path;
 use crate::variables;
 
+/// The process group that has chosen something for a request and that `process-group=` of the directive names: its user may be a
+/// site's, and has no say about groups of others.
+pub type Chooser<'r> = Option<&'r GroupHandle>;
+
 /// Asks the dispatch script and puts its choices into the settings. `handler` is the handler script that serves the request, if one
 /// does.
 ///
 /// # Errors
 /// The status to answer; the log says why.
-pub fn choose(
-    request: &Request<'_>,
-    script: &CallScript,
+pub fn choose<'r>(
+    request: &Request<'r>,
+    script: &'r CallScript,
     handler: Option<&HandlerScript>,
     settings: &mut Settings,
-) -> Result<(), u16> {
+) -> Result<Chooser<'r>, u16> {
     let status = |unanswered| match unanswered {
         Unanswered::Script => 500,
         Unanswered::Worker(status) => status,
@@ -48,7 +52,7 @@ pub fn choose(
         misfit(request, script);
         return Err(500);
     };
-    take(&choice, settings).map_err(|(function, name, reason)| {
+    take(&choice, settings).map_err(|(function, name, reason)| -> u16 {
         let (path, name) = (printable(script.path.as_bytes()), printable(name));
         let line = format!(
             "[script {path}] WSGI1383: {function}() of the dispatch script returned \"{name}\", which {reason}. The request is \
@@ -56,7 +60,8 @@ pub fn choose(
         );
         request.log().write(Level::Error, line.as_bytes());
         500
-    })
+    })?;
+    Ok((script.process_group.is_some() && choice != Choice::default()).then_some(target.group))
 }
 
 type Misnamed<'a> = (&'static str, &'a [u8], &'static str);

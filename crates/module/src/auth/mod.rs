@@ -8,7 +8,7 @@ use httpd::{Answer, Authn, Authz, Level, RealmHash, Request};
 use spec::options::words::Words;
 use wire::Task;
 
-pub use dispatch::choose;
+pub use dispatch::{Chooser, choose};
 
 use crate::generation::Generation;
 use crate::groups::GroupHandle;

@@ -40,6 +40,13 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Permit the directory with WSGIHtaccessScripts, or name the script in a <Directory> section.",
     },
     Entry {
+        code: 1386,
+        level: Error,
+        happened: "A dispatch script that runs in a process group of one user has chosen something for a request to a process group of another user. The request is answered with 500.",
+        why: "Whoever owns the process group of a dispatch script can make it answer anything, and could have his own scripts run as the other user.",
+        action: "If all users trust the script, remove process-group= of WSGIDispatchScript: it runs as the web server's user then. Otherwise let it choose groups of its own user.",
+    },
+    Entry {
         code: 1391,
         level: Error,
         happened: "A function of a dispatch script returned something that is no text. The request is answered with 500.",

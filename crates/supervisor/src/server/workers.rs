@@ -132,7 +132,8 @@ impl Server {
         let Some(worker) = self.workers.get_mut(&id) else { return false };
         worker.reports += 1;
         if worker.reports > MOST_REPORTS {
-            return self.distrust(id, "has written more reports to its status pipe than a worker has to make");
+            return self
+                .distrust(id, "has written more reports to its status pipe than a worker has to make");
         }
         if let Some(report) = Report::from_bytes(message) {
             if let Report::Failed(failure) = report {
