@@ -229,6 +229,8 @@ fn en_5_htaccess_names_only_scripts_that_the_server_permits() {
         (permit, "WSGIAuthGroupScript @ROOT@/www/b/evil.wsgi", "WSGI1385"),
         (permit, "<Files *>\nWSGIAccessScript @ROOT@/www/b/evil.wsgi\n</Files>", "WSGI1385"),
         (permit, "WSGIAccessScript @SITE@/permitted/gate.wsgi process-group=other", "WSGI1384"),
+        (permit, "WSGIAccessScript @SITE@/permitted/gate.wsgi application-group=mine", "WSGI1384"),
+        (permit, "WSGIAuthUserScript @SITE@/permitted/gate.wsgi application-group=%{HOST}", "WSGI1384"),
         (permit, "WSGIDispatchScript @SITE@/permitted/gate.wsgi", "not allowed here"),
         (permit, "WSGIHtaccessScripts @ROOT@/www/b", "not allowed here"),
     ] {

@@ -153,7 +153,7 @@ fn preload(group: &str, servers: &[ServerLeads], imports: &Imports) -> Vec<Prelo
 /// The root of a script that the server asks.
 fn root(call: &CallRoot) -> Root {
     let application_group = match call.script.application_group.fixed().map(std::str::from_utf8) {
-        Some(Ok(name)) if !call.any_group => Allowed::Only(vec![name.to_owned()]),
+        Some(Ok(name)) => Allowed::Only(vec![name.to_owned()]),
         _ => Allowed::Any,
     };
     Root {

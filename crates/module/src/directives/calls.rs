@@ -60,13 +60,16 @@ fn script(
     let script = read_script(row, line).map_err(|reason| format!("{name}{reason}"))?;
     let server = scope.server();
     if !scope.in_htaccess() {
-        server.config::<Wsgi>().add_call(CallRoot { purpose, script: script.clone(), any_group: false });
+        server.config::<Wsgi>().add_call(CallRoot { purpose, script: script.clone() });
         return Ok(Arc::new(script));
     }
     let path = &script.path;
-    if script.process_group.is_some() {
+    // All sites share the interpreters of that process group, and there can be only so many.
+    let own_interpreter = script.application_group != Template::Global;
+    if script.process_group.is_some() || own_interpreter {
+        let option = if own_interpreter { "application-group=" } else { "process-group=" };
         return Err(format!(
-            "WSGI1384: {name} {path}: process-group= cannot be chosen in an .htaccess file: remove the option, or move the directive \
+            "WSGI1384: {name} {path}: {option} cannot be chosen in an .htaccess file: remove the option, or move the directive \
              into a <Directory> section of the server's configuration"
         ));
     }

@@ -70,8 +70,6 @@ pub struct CallRoot {
     pub purpose: Purpose,
     /// What may be loaded, and where.
     pub script: CallScript,
-    /// Whether the application group is anybody's choice.
-    pub any_group: bool,
 }
 
 impl CallRoot {
@@ -84,7 +82,6 @@ impl CallRoot {
                 application_group: Template::Global,
                 process_group: None,
             },
-            any_group: true,
         })
     }
 }

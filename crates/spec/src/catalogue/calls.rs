@@ -28,9 +28,9 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         code: 1384,
         level: Error,
-        happened: "An .htaccess file names a process group for an access or authentication script. Requests for its directory are answered with 500.",
-        why: "Who may write an .htaccess file must not choose as which user a script runs.",
-        action: "Remove process-group=, or move the directive into a <Directory> section of the server's configuration.",
+        happened: "An .htaccess file names a process group or an application group for an access or authentication script. Requests for its directory are answered with 500.",
+        why: "Who may write an .htaccess file must not choose as which user a script runs, nor make interpreters in processes that all sites share.",
+        action: "Remove process-group= and application-group=, or move the directive into a <Directory> section of the server's configuration.",
     },
     Entry {
         code: 1385,

@@ -4,7 +4,7 @@ use super::{Context, DirectiveRow, Effect};
 
 const FILE: &str = "FILE";
 const WHERE: &str = "a worker runs the script, in a group of its own as the web server's user unless process-group= (ours) names another; \
-                     from .htaccess, only scripts that WSGIHtaccessScripts permits, and no process-group=";
+                     from .htaccess, only scripts that WSGIHtaccessScripts permits, and neither process-group= nor application-group=";
 
 /// `WSGIAccessScript`.
 pub const ACCESS_SCRIPT: DirectiveRow = DirectiveRow {
