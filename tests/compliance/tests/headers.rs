@@ -47,8 +47,11 @@ fn duplicates_are_kept_apart_where_that_matters() {
 
 #[test]
 fn rs_6_headers_of_the_connection_are_the_servers() {
+    if server::kind() == Kind::ModWsgi {
+        kit::skip!("mod_wsgi passes them on, and its responses with Transfer-Encoding cannot be read");
+    }
     let apache = serve!(SCRIPT);
-    apache.expect_log("WSGI1206|belongs to the connection");
+    apache.expect_log("WSGI1202: .*belongs to the connection");
     let hop = [
         ("Connection", "close"),
         ("Connection", "X-Other"),
@@ -60,10 +63,6 @@ fn rs_6_headers_of_the_connection_are_the_servers() {
         ("TE", "trailers"),
         ("Proxy-Connection", "close"),
     ];
-    if server::kind() == Kind::ModWsgi {
-        // It passes them on, and its responses with Transfer-Encoding cannot be read.
-        return;
-    }
     for header in hop {
         let mut connection = apache.connect();
         for _ in 0..2 {
@@ -93,7 +92,7 @@ fn date_and_server_are_the_servers() {
 #[test]
 fn rs_6_a_body_longer_than_its_length_is_cut() {
     let apache = serve!(SCRIPT);
-    apache.expect_log("WSGI1204|longer than its Content-Length");
+    apache.expect_log("WSGI1200: .*longer than its Content-Length");
     let mut connection = apache.connect();
     for _ in 0..3 {
         let body = asked("200 OK", &[("Content-Length", "5")], &["123", "456", "789"]);
@@ -101,22 +100,10 @@ fn rs_6_a_body_longer_than_its_length_is_cut() {
         let response = connection.read_response("POST").expect("is answered");
         assert_eq!((response.text().as_str(), response.end), ("12345", End::Length));
     }
-    apache.finish();
     // mod_wsgi says nothing.
-    let lines = apache_lines_about_length(&["123", "456", "789"], 3);
-    assert_eq!(lines, pick(1, 0), "the line comes once for a script");
-}
-
-/// How many lines the log has about bodies that are too long after so many responses.
-fn apache_lines_about_length(body: &[&str], times: usize) -> usize {
-    let Ok(setup) = kit::Setup::new() else { return pick(1, 0) };
-    let apache = setup.one_daemon("threads=2").app("app", SCRIPT).expect_log("longer than its").start();
-    for _ in 0..times {
-        apache.post("/app", asked("200 OK", &[("Content-Length", "5")], body)).expect_status(200);
-    }
     let lines = apache.log().lines(r"\[wsgi:warn\].*longer than its Content-Length").len();
+    assert_eq!(lines, pick(1, 0), "the line comes once for a script");
     apache.finish();
-    lines
 }
 
 #[test]
@@ -132,12 +119,11 @@ fn rs_6_a_body_shorter_than_its_length_is_visible() {
 
 #[test]
 fn rs_6_statuses_without_a_body_keep_the_connection_right() {
-    let apache = serve!(SCRIPT);
-    apache.expect_log("longer than its Content-Length");
     if server::kind() == Kind::ModWsgi {
-        // Its 204 has a Content-Length; clients wait for bytes that never come.
-        return;
+        kit::skip!("mod_wsgi's 204 has a Content-Length; clients wait for bytes that never come");
     }
+    let apache = serve!(SCRIPT);
+    apache.expect_log("WSGI1200: .*longer than its Content-Length");
     let mut connection = apache.connect();
     for (status, length) in [("204 No Content", None), ("304 Not Modified", Some("10"))] {
         let headers = [("Content-Length", "10"), ("ETag", "\"a\"")];

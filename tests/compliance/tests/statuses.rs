@@ -271,6 +271,22 @@ fn each_failure_has_its_status_and_its_line() {
 }
 
 #[test]
+fn a_worker_whose_socket_is_gone_is_503_and_the_connection_ends() {
+    let setup = need!(Setup::new()).one_daemon("threads=3 connect-timeout=1").app("app", HELLO);
+    let apache = setup.expect_log("WSGI0117|AH0").unsettled().start();
+    apache.log().wait(pick("WSGI1001: ", "resuming normal operations"));
+    let sockets = apache.sockets();
+    assert!(!sockets.is_empty());
+    for socket in sockets {
+        std::fs::remove_file(&socket).unwrap_or_else(|error| panic!("{}: {error}", socket.display()));
+    }
+    let response = apache.get("/app");
+    assert_eq!((response.status, response.header("Connection")), (503, Some("close")));
+    apache.log().wait("wsgi:error.*WSGI0117: ");
+    apache.finish();
+}
+
+#[test]
 fn a_client_that_goes_away_leaves_the_applications_status_in_the_access_log() {
     let source = r#"
 def application(environ, start_response):

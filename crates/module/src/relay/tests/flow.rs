@@ -269,6 +269,28 @@ fn cr_5_a_request_that_may_have_started_is_not_repeated() {
 }
 
 #[test]
+fn workers_that_always_want_to_load_the_script_again_are_a_503() {
+    let line = Prepared::default();
+    let (workers, frame): (Vec<_>, _) = ((0..5).map(|_| pair()).collect(), frame());
+    let mut refusal = Vec::new();
+    wire::Refusal { reason: wire::RefusalReason::Reload, text: b"" }.put(&mut refusal);
+    let mut others = Vec::new();
+    for (ours, mut theirs) in workers {
+        theirs.write_all(&refusal).unwrap();
+        line.fresh.borrow_mut().push_back(ours.into());
+        others.push(theirs);
+    }
+    let mut client = Recorder::default();
+    let result = deliver(&mut client, &mut Inbox::default(), &line, &outgoing(&frame), || {});
+    let Err((failure @ Failure::Reloading(3), _)) = result else { panic!("{result:?}") };
+    assert_eq!((failure.verdict().status, client.calls.len(), line.fresh.borrow().len()), (503, 0, 2));
+    // Each of them was sent the whole request.
+    for mut worker in others.into_iter().take(3) {
+        take_request(&mut worker);
+    }
+}
+
+#[test]
 fn a_worker_that_closes_every_new_connection_is_given_up() {
     let line = Prepared::default();
     for _ in 0..9 {
