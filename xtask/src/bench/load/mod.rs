@@ -47,7 +47,7 @@ pub fn answers(address: SocketAddr, work: Work, transport: Transport) -> bool {
 /// The JSON document that is posted: 10 KB.
 pub fn document() -> String {
     let items: Vec<String> =
-        (0..100).map(|n| format!("{{\"id\": {n:03}, \"name\": \"{}\"}}", "x".repeat(77))).collect();
+        (100..200).map(|n| format!("{{\"id\": {n}, \"name\": \"{}\"}}", "x".repeat(77))).collect();
     format!("{{\"items\": [{}]}}", items.join(", "))
 }
 
