@@ -214,6 +214,10 @@ fn fact_problem(group: &ProcessGroup, facts: &Facts, user: &str, fact: &str, val
             "{python} is in a virtual environment that was made for Python {value}, and is another version now, which finds none of the \
              packages that are installed there: make it anew with `python3 -m venv --clear`, and install them again"
         )),
+        // Its objects are laid out in another way, so loading the extension would crash it (PEP 703).
+        "free-threaded" => Some(format!(
+            "{python} is a free-threaded build of Python, for which there is no stable ABI; set python= or python-home= to another build"
+        )),
         "absent" => {
             Some(format!("the entry {entry} of python-path does not exist for {user}; correct or remove it"))
         }

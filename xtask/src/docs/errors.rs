@@ -33,14 +33,23 @@ pub fn page() -> Result<String> {
     Ok(text)
 }
 
-/// Text for Markdown, where angle brackets begin tags and stars and low lines emphasis.
+/// Text for Markdown, where angle brackets begin tags and stars and low lines emphasis, except between backquotes.
 fn escaped(text: &str) -> String {
-    text.replace('<', "&lt;").replace('*', "\\*").replace('_', "\\_")
+    let parts = text.split('`').enumerate().map(|(number, part)| match number % 2 {
+        0 => part.replace('<', "&lt;").replace('*', "\\*").replace('_', "\\_"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("`")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_between_backquotes_stays() {
+        assert_eq!(escaped("a_b <c> `d_e <f>` *"), "a\\_b &lt;c> `d_e <f>` \\*");
+    }
 
     #[test]
     fn every_code_is_on_the_page() {

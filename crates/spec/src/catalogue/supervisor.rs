@@ -22,7 +22,7 @@ pub(super) const TABLE: &[Entry] = &[
         code: 1003,
         level: Error,
         happened: "A process could not become a worker. It is tried again, with growing pauses; requests wait, then are answered with 503.",
-        why: "A directory of home= or chroot= is missing, the Python cannot be executed by the group's user, or a limit of the system is reached.",
+        why: "The directory of home= is missing, the Python cannot be executed by the group's user, or a limit of the system is reached.",
         action: "The line names the step that failed and what to check.",
     },
     Entry {

@@ -109,8 +109,8 @@ pub const FREE_THREADING: DirectiveRow = DirectiveRow {
     syntax: ON_OFF,
     context: Context::Interpreters,
     default: "Off",
-    help: c"On leaves the GIL off in workers whose Python is a free-threaded build",
-    difference: "",
+    help: c"for free-threaded builds of Python, which this version does not run; with others, On has no effect and a line says so",
+    difference: "free-threaded builds of Python are refused; with others On has no effect there either",
     effect: Effect::Works,
 };
 

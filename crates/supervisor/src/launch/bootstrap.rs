@@ -14,6 +14,9 @@ sys.path[:] = [entry for entry in sys.path if entry]
 if sys.version_info < (3, 10):
     sys.stderr.write("Python %d.%d (%s) is too old: 3.10 or newer is needed; set python= or python-home= of the process group\n" % (sys.version_info[0], sys.version_info[1], sys.executable))
     sys.exit(91)
+if "t" in sys.abiflags:
+    sys.stderr.write("Python %s (%s) is a free-threaded build, for which there is no stable ABI: set python= or python-home= of the process group to another\n" % (sys.version.split()[0], sys.executable))
+    sys.exit(90)
 def load(path):
     from importlib.machinery import ExtensionFileLoader, ModuleSpec
     from importlib.util import module_from_spec
@@ -56,7 +59,9 @@ for number, entry in enumerate(sys.argv[2:]):
         say("absent", number)
     elif not os.access(entry, os.R_OK | (os.X_OK if os.path.isdir(entry) else 0)):
         say("unreadable", number)
-if sys.version_info >= (3, 10):
+if "t" in getattr(sys, "abiflags", ""):
+    say("free-threaded", "")
+elif sys.version_info >= (3, 10):
     from importlib.machinery import ExtensionFileLoader, ModuleSpec
     from importlib.util import module_from_spec
     try:

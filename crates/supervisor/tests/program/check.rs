@@ -78,6 +78,18 @@ fn an_old_python_is_named_with_its_version() {
 }
 
 #[test]
+fn a_free_threaded_python_is_named() {
+    let place = Place::new();
+    // The probe's own text decides, as a build like that knows it.
+    let like_one = "import sys; sys.abiflags = 't'; exec(sys.argv.pop(1))";
+    let python = place.script("python", &format!("shift; exec python3 -c \"{like_one}\" \"$@\""));
+    let (code, lines) = check(&place.definitions(vec![group("site", &python)]));
+    assert_eq!(code, 1);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_only(&lines[..1], &["site: ", "free-threaded build of Python", "python="]);
+}
+
+#[test]
 fn pd_2_what_the_user_may_not_use_is_found_before_the_start() {
     if !needs("root", is_root()) {
         return;
