@@ -1,4 +1,5 @@
-//! `wsgictl`: serves a WSGI script through the system's Apache, and explains the error log's codes. Only the command line is read here; each command has its own file.
+//! `wsgictl`: serves a WSGI script through the system's Apache, checks a configuration, and explains the error log's codes. Only the
+//! command line is read here; each command has its own file.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program talks to the person who typed its name")]

@@ -1,5 +1,13 @@
 //! PEP 3333 and the `mod_wsgi` Python module. Sockets, frames and threads are not here: a request reaches the
 //! outside only through [`Exchange`].
+//!
+//! | part | holds |
+//! |---|---|
+//! | `gateway`, `group`, `startup`, `preload` | interpreters, from the start to the end of the process |
+//! | `script`, `finder`, `latch` | scripts as modules: loading, loading again, pickle |
+//! | `worker`, `active`, `watched` | one request, and how others see it |
+//! | `environ`, `input`, `application`, `start_response`, `head`, `response` | the two sides of PEP 3333 |
+//! | `log`, `hint`, `codes`, `events` | what an application writes, and what is said about it |
 #![forbid(unsafe_code)]
 
 mod active;
