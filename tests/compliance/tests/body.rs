@@ -1,6 +1,6 @@
 //! Request bodies on the wire: chunked uploads, Expect: 100-continue, limits, clients that stop in the middle.
 
-use kit::{Setup, need};
+use kit::{Setup, need, promised};
 use std::time::Duration;
 
 #[test]
@@ -100,7 +100,7 @@ fn a_client_that_stops_in_the_middle_of_its_body_harms_nobody() {
         connection.reset();
     }
     // Two threads only: none of them may be held by the six.
-    apache.request("GET", "/hello").patience(Duration::from_secs(5)).send().expect_status(200);
+    apache.request("GET", "/hello").patience(promised(Duration::from_secs(5))).send().expect_status(200);
     apache.finish();
 }
 

@@ -1,7 +1,7 @@
 //! Request bodies over HTTP/2, sent by curl and nghttp as Debian has them.
 
 use kit::http2::{Http2, Said};
-use kit::{Apache, Kind, Mpm, Setup, need, pick};
+use kit::{Apache, Kind, Mpm, Setup, need, pick, promised};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -235,6 +235,6 @@ fn sl_4_a_client_that_resets_its_stream_frees_the_thread() {
     assert_eq!(told, "mod_wsgi request data read error: Connection was terminated");
     // One that only stalls is cut off, too.
     fs::remove_file(apache.scratch("ended")).expect("was written");
-    apache.request("GET", "/hello").patience(Duration::from_secs(5)).send().expect_status(200);
+    apache.request("GET", "/hello").patience(promised(Duration::from_secs(5))).send().expect_status(200);
     apache.finish();
 }

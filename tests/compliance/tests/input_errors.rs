@@ -2,7 +2,7 @@
 //! (security.md: SL-4).
 
 use kit::http2::Http2;
-use kit::{Apache, Kind, Mpm, Setup, need, pick};
+use kit::{Apache, Kind, Mpm, Setup, need, pick, promised};
 use serde_json::json;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ fn sl_4_a_lost_client_is_an_oserror_for_every_method() {
         assert!(said.starts_with(&format!("{text}{first}")), "{how}: {said}");
         assert!(said.ends_with(&format!("; {text}input is already in error state")), "{how}: {said}");
         apache.wait_scratch("closed");
-        apache.request("GET", "/hello").patience(Duration::from_secs(5)).send().expect_status(200);
+        apache.request("GET", "/hello").patience(promised(Duration::from_secs(5))).send().expect_status(200);
         forget(&apache);
     }
     apache.finish();
@@ -178,7 +178,7 @@ fn sl_4_the_thread_is_free_within_a_second_wherever_the_client_goes_away() {
             forget(&apache);
             let began = lose(&apache, way);
             // With two threads, two requests at a time need the one that the lost client had.
-            let one = || apache.request("GET", "/hello").patience(Duration::from_secs(1));
+            let one = || apache.request("GET", "/hello").patience(promised(Duration::from_secs(1)));
             let (first, second) = (one().start().expect("connects"), one().start().expect("connects"));
             for mut connection in [first, second] {
                 connection

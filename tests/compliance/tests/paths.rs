@@ -264,7 +264,7 @@ fn en_3_the_data_of_a_request_stays_with_the_request() {
     let apache = setup.config("MaxKeepAliveRequests 0").start();
     let outside = "import os; result = sorted(os.environ.items())";
     let before = apache.eval("/eval", outside);
-    let each = pick(10_000, 500);
+    let each = pick(kit::repetitions(2000, 10_000), 500);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let apache = &apache;

@@ -222,7 +222,7 @@ fn ask(apache: &Apache, name: &str, ask: Ask) -> (u16, bool) {
         first
     });
     let mut connection = apache.connect();
-    connection.patience(Duration::from_secs(15)).expect("is a time");
+    connection.patience(kit::LIMIT).expect("is a time");
     let request = match ask {
         Ask::HalfABody => {
             let whole = apache.request("POST", &format!("/{name}")).body("0123456789").bytes(true);
@@ -261,7 +261,7 @@ fn each_failure_has_its_status_and_its_line() {
         }
         let line = regex::Regex::new(expected.line).expect("a test's own expression");
         let told = || apache.log().text().get(before..).is_some_and(|text| line.is_match(text));
-        if !holds_within(Duration::from_secs(5), told) {
+        if !holds_within(kit::LIMIT, told) {
             let text = apache.log().text();
             wrong.push(format!("{name}: no line {:?} in\n{}", expected.line, &text[before..]));
         }

@@ -148,19 +148,23 @@ fn classes_of_scripts_are_unpickled_by_other_workers_and_after_a_reload() {
     let apache = setup.config("WSGIApplicationGroup %{GLOBAL}").start();
     let data = apache.get("/dumps").expect_status(200).text();
     let code = format!("import os, pickle; result = [os.getpid(), pickle.loads({data}).value]");
-    let mut pids = std::collections::BTreeSet::new();
-    kit::wait_until(kit::LIMIT, "both workers have unpickled it", || {
-        let answer = apache.eval("/eval", &code);
-        assert_eq!(answer[1], 7);
-        pids.insert(answer[0].as_i64());
-        // A worker that is busy leaves the next request to the other one.
-        let busy = apache.request("POST", "/eval").body("import time; time.sleep(0.05)");
-        let busy = std::thread::spawn(move || busy.send());
-        let answer = apache.eval("/eval", &code);
-        pids.insert(answer[0].as_i64());
-        busy.join().expect("it is answered").expect_status(200);
-        pids.len() == 2
-    });
+    // A worker that is busy leaves the next request to the other one.
+    let (begun, go) = (apache.scratch("begun"), apache.scratch("go"));
+    let waits = format!(
+        "{code}\nimport time\nopen('{}', 'w').write('x')\nwhile not os.path.exists('{}'): time.sleep(0.005)",
+        begun.display(),
+        go.display()
+    );
+    let busy = apache.request("POST", "/eval").body(waits);
+    let busy = std::thread::spawn(move || busy.send());
+    apache.wait_scratch("begun");
+    let answers = [apache.eval("/eval", &code), {
+        apache.let_go("go");
+        busy.join().expect("it is answered").expect_status(200).json()
+    }];
+    assert!(answers.iter().all(|answer| answer[1] == 7), "{answers:?}");
+    let pids = answers.map(|answer| answer[0].as_i64());
+    assert_ne!(pids[0], pids[1], "one worker has unpickled it twice");
     // The new worker has not been asked for the script either.
     replace(&apache, "eval.wsgi", &format!("{}\n# changed\n", kit::fixture("eval.wsgi")));
     let answer = apache.eval("/eval", &code);

@@ -38,7 +38,7 @@ fn en_6_a_script_of_somebody_else_is_never_run() {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let swapper = scope.spawn(|| {
-            for round in 0..10_000u32 {
+            for round in 0..kit::repetitions(2000, 10_000) {
                 let foreign = round % 2 == 0;
                 let new = folder.join("new");
                 fs::write(&new, script(if foreign { "foreign" } else { "mine" }))

@@ -1,7 +1,7 @@
 //! RS-7 for files: one that becomes shorter while it is sent leaves a response that looks broken, with and without TLS.
 
 use crate::ours;
-use kit::{Setup, holds_within, need, run};
+use kit::{Setup, holds_within, need, promised, run};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -95,7 +95,7 @@ fn rs_7_a_file_that_becomes_shorter_breaks_a_connection_with_tls() {
     input.write_all(&requests.concat()).expect("is taken");
     let bytes = printed(&mut client, &apache.scratch("large"));
     drop(input);
-    let ended = holds_within(Duration::from_secs(5), || matches!(client.try_wait(), Ok(Some(_))));
+    let ended = holds_within(promised(Duration::from_secs(5)), || matches!(client.try_wait(), Ok(Some(_))));
     let _ = client.kill();
     let _ = client.wait();
     assert!(ended, "the connection stayed open");

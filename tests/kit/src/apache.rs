@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// How long Apache may take to come up or to go.
-pub const LIMIT: Duration = Duration::from_secs(15);
+/// How long a test waits for what must come, such as Apache's start or its end. It says nothing about how soon that is: a slow or
+/// busy machine is given the time it needs.
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// What httpd's parent says at level notice when it has started the children of a generation.
 const GENERATION_RUNS: &str = "resuming normal operations";

@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long a response may take before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = crate::LIMIT;
 
 /// How a response's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 /// How long things may take to become clean.
-const LIMIT: Duration = Duration::from_secs(8);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The state to come back to.
 #[derive(Debug, Clone, Default)]

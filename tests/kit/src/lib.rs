@@ -27,9 +27,10 @@ pub use proc::Process;
 pub use pythons::Python;
 pub use server::{Kind, Server, kind, pick};
 pub use setup::{Check, Mpm, Setup, apache_binary};
+pub use skip::repetitions;
 pub use strace::Strace;
 pub use users::Account;
-pub use wait::{holds_within, stays_true, wait_for, wait_until};
+pub use wait::{holds_within, promised, stays_true, wait_for, wait_until};
 
 use std::path::PathBuf;
 use std::process::Command;

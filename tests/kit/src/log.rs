@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 /// What no test of ours may announce: a crash, a panic, a finding of a sanitizer. Being killed is what some tests do.
 static FATAL: LazyLock<Regex> = LazyLock::new(|| {
@@ -84,7 +83,7 @@ impl ErrorLog {
     pub fn wait(&self, regex: &str) -> String {
         self.expect(regex);
         let mut found = Vec::new();
-        let held = holds_within(Duration::from_secs(10), || {
+        let held = holds_within(crate::LIMIT, || {
             found = self.lines(regex);
             !found.is_empty()
         });

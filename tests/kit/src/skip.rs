@@ -21,6 +21,17 @@ pub fn test_name() -> String {
     std::thread::current().name().unwrap_or("unnamed").to_owned()
 }
 
+/// How often a test does what it does: `long` times where `WSGI_LONG_TESTS` is set, else `short` times, which is counted as a skip of
+/// the long form.
+pub fn repetitions(short: usize, long: usize) -> usize {
+    if std::env::var_os("WSGI_LONG_TESTS").is_some() {
+        return long;
+    }
+    let reason = format!("{short} times instead of {long}: set WSGI_LONG_TESTS=1 for all");
+    skipped(&format!("a part of {}", test_name()), &reason);
+    short
+}
+
 /// Leaves the test with one counted line that says why it cannot run here.
 #[macro_export]
 macro_rules! skip {

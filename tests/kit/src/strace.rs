@@ -36,7 +36,7 @@ impl Strace {
             .expect("strace is installed");
         let strace = Self { child, trace };
         let attached = || fs::read_to_string(&said).is_ok_and(|text| text.contains("attached"));
-        assert!(holds_within(Duration::from_secs(10), attached), "strace did not attach to {pid}");
+        assert!(holds_within(crate::LIMIT, attached), "strace did not attach to {pid}");
         strace
     }
 
