@@ -14,8 +14,8 @@ use crate::life::{Life, Limits, Order, Phase};
 const PACE: Duration = Duration::from_secs(1);
 /// The same where requests are counted: `maximum-requests=1` starts a Python for each request, because that is asked for.
 const PACE_OF_REQUESTS: Duration = Duration::from_millis(100);
-/// Workers that have left by their own wish and still finish their requests, for each slot: with more, successors wait until some
-/// have ended. A worker that always wishes to leave, and stays as long as it may, does not fill the machine with its like.
+/// Workers that have left by their own wish and still finish their requests, for each slot: with as many, the successor of one that
+/// leaves early waits as after a crash. One that always wishes to leave, and stays as long as it may, does not fill the machine.
 const MOST_LEAVING: usize = 4;
 
 /// Names a worker process for as long as the supervisor lives.
@@ -182,6 +182,7 @@ impl Group {
             member.life.report(report, now);
             return Vec::new();
         }
+        let crowded = self.is_crowded();
         let mut numbered = (0_u32..).zip(&mut self.slots);
         let Some((number, slot)) = numbered.find(|(_, slot)| slot.runs(id)) else { return Vec::new() };
         let Lane::Running(member) = &mut slot.lane else { return Vec::new() };
@@ -197,7 +198,7 @@ impl Group {
             _ => return Vec::new(),
         };
         let member = Member { relief, wished: true, ..*member };
-        let delay = slot.delay_for(cause, &member.life, now, chance);
+        let delay = slot.delay_for(cause, &member.life, crowded, now, chance);
         slot.lane = Lane::Waiting(later(now, delay));
         self.former.push(member);
         vec![Action::Note(Note::Replaced { id, cause, delay })]
@@ -309,10 +310,13 @@ impl Group {
     }
 
     fn waits_for_formers(&self) -> bool {
-        // Who still serves waits for its successor, and who was killed may be stuck in the kernel; all others have a deadline.
-        let leaves = |phase| matches!(phase, Phase::Draining { .. } | Phase::Stopping { .. });
-        let leaving = self.former.iter().filter(|m| m.wished && leaves(m.life.phase())).count();
-        self.limits.alone && !self.former.is_empty() || leaving > self.slots.len() * MOST_LEAVING
+        self.limits.alone && !self.former.is_empty()
+    }
+
+    /// Whether too many workers have left by their own wish and are still there.
+    fn is_crowded(&self) -> bool {
+        let leaving = self.former.iter().filter(|m| m.wished && m.life.phase() != Phase::Ready).count();
+        leaving >= self.slots.len() * MOST_LEAVING
     }
 
     fn serving_formers(&self) -> bool {
@@ -347,17 +351,19 @@ impl Slot {
     }
 
     /// The pause before the successor of a worker that leaves by its own wish. Only failures make it grow.
-    fn delay_for(&mut self, cause: Cause, life: &Life, now: Instant, chance: u32) -> Duration {
+    fn delay_for(&mut self, cause: Cause, life: &Life, crowded: bool, now: Instant, chance: u32) -> Duration {
         match cause {
             // Its age is the time-out's length, which says nothing about health.
             Cause::StartupTimeout => self.back_off.next(chance),
             cause if cause.is_failure() || !life.was_ready() => self.delay_after(life, now, chance),
             cause => {
                 let pace = if cause == Cause::MaximumRequests { PACE_OF_REQUESTS } else { PACE };
+                let pause = pace.saturating_sub(life.age(now));
                 if life.age(now) >= HEALTHY_AFTER {
                     self.back_off.reset();
+                    return pause;
                 }
-                pace.saturating_sub(life.age(now))
+                if crowded { pause.max(self.back_off.next(chance)) } else { pause }
             }
         }
     }
