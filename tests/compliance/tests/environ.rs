@@ -3,6 +3,16 @@
 use kit::{Apache, Setup, need, pick};
 use serde_json::{Map, Value, json};
 
+/// The keys that every request has.
+const ALWAYS: &str = "CONTEXT_DOCUMENT_ROOT CONTEXT_PREFIX DOCUMENT_ROOT PATH_INFO QUERY_STRING REMOTE_ADDR REMOTE_PORT
+    REQUEST_METHOD REQUEST_SCHEME REQUEST_URI SCRIPT_FILENAME SCRIPT_NAME SERVER_ADDR SERVER_ADMIN SERVER_NAME SERVER_PORT
+    SERVER_PROTOCOL SERVER_SOFTWARE apache.version mod_wsgi.application_group mod_wsgi.application_start
+    mod_wsgi.callable_object mod_wsgi.daemon_start mod_wsgi.handler_script mod_wsgi.listener_host mod_wsgi.listener_port
+    mod_wsgi.path_info mod_wsgi.process_group mod_wsgi.queue_start mod_wsgi.request_handler mod_wsgi.request_id
+    mod_wsgi.request_start mod_wsgi.script_name mod_wsgi.server_pid mod_wsgi.thread_id mod_wsgi.version wsgi.errors
+    wsgi.file_wrapper wsgi.input wsgi.input_terminated wsgi.multiprocess wsgi.multithread wsgi.run_once wsgi.url_scheme
+    wsgi.version";
+
 fn environ_of(response: &kit::Response) -> Map<String, Value> {
     response.json().as_object().expect("the fixture answers with an object").clone()
 }
@@ -119,6 +129,22 @@ fn keys_that_are_not_for_applications_are_absent() {
         assert!(!environ.contains_key(key), "{key}");
     }
     assert!(!environ.contains_key("CONTENT_LENGTH") && !environ.contains_key("CONTENT_TYPE"));
+    apache.finish();
+}
+
+#[test]
+fn a_plain_request_has_these_keys_and_no_others() {
+    // REMOTE_HOST stays away although httpd knows the name.
+    let setup = need!(Setup::new()).one_daemon("processes=1 threads=4").fixture("environ");
+    let apache = setup.config("HostnameLookups On").start();
+    let environ = environ_of(&apache.request("GET", "/environ").header("X-Own", "1").send());
+    let mut expected: Vec<_> =
+        ALWAYS.split_whitespace().chain(pick(Some("mod_wsgi.connection_id"), None)).collect();
+    expected.extend(["HTTP_CONNECTION", "HTTP_HOST", "HTTP_X_OWN"]);
+    expected.sort_unstable();
+    let mut keys: Vec<_> = environ.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, expected);
     apache.finish();
 }
 
