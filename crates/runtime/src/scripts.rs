@@ -1,7 +1,7 @@
 //! What this worker may run: scripts below the roots that root's configuration names, and the callables and application groups
 //! it names for them. Pure arithmetic on paths and names.
 
-use spec::{Allowed, Purpose, Root};
+use spec::{Allowed, Purpose, Root, pattern};
 
 /// The configured roots.
 #[derive(Debug)]
@@ -68,7 +68,13 @@ impl Roots {
             let rest = path.and_then(|path| path.strip_prefix(root));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
         };
-        let covering = self.0.iter().filter(move |(path, _)| covers(path)).map(|(_, root)| root);
+        let like = move |root: &Root| {
+            let is_like =
+                |pattern: &String| path.is_some_and(|path| pattern::covers(pattern.as_bytes(), path));
+            root.patterns.is_empty() || root.patterns.iter().any(is_like)
+        };
+        let covering = self.0.iter().filter(move |(path, root)| covers(path) && like(root));
+        let covering = covering.map(|(_, root)| root);
         covering.filter(move |root| root.purpose == purpose)
     }
 
@@ -161,7 +167,13 @@ mod tests {
     use super::*;
 
     fn root(path: &str, callable: Allowed, application_group: Allowed) -> Root {
-        Root { path: path.into(), purpose: Purpose::Application, callable, application_group }
+        Root {
+            path: path.into(),
+            patterns: Vec::new(),
+            purpose: Purpose::Application,
+            callable,
+            application_group,
+        }
     }
 
     fn any(path: &str) -> Root {
@@ -200,6 +212,20 @@ mod tests {
         assert!(allows(&Roots::new(vec![any("/")]), "/anything"));
         assert!(!allows(&Roots::new(vec![any("/a/../b")]), "/b/x"));
         assert!(!allows(&Roots::new(Vec::new()), "/a"));
+    }
+
+    #[test]
+    fn sk_10_wildcards_of_a_directory_hold_for_the_worker() {
+        let patterns = vec!["/home/*/site".to_owned(), "/home/common".to_owned()];
+        let roots = Roots::new(vec![Root { patterns, ..any("/home") }]);
+        for allowed in ["/home/joe/site/app.wsgi", "/home//joe/./site/a/b.wsgi", "/home/common/x.wsgi"] {
+            assert!(allows(&roots, allowed), "{allowed}");
+        }
+        for refused in
+            ["/home/joe/app.wsgi", "/home/app.wsgi", "/home/joe/a/site/x.wsgi", "/srv/joe/site/x.wsgi"]
+        {
+            assert!(!allows(&roots, refused), "{refused}");
+        }
     }
 
     #[test]

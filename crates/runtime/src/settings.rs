@@ -43,7 +43,8 @@ pub fn gateway_config(config: &WorkerConfig, run_once: bool) -> Config {
             spec::ScriptOwner::Group(gid) => gateway::ScriptOwner::Group(gid),
         }),
         httpd_version: config.httpd_version,
-        roots: config.roots.iter().map(script_root).collect(),
+        // Where wildcards are, directories have no names to look into.
+        roots: config.roots.iter().filter(|root| root.patterns.is_empty()).map(script_root).collect(),
         process_log: |level, text| log::write(reply::process_level(level), text),
     }
 }

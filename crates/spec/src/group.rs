@@ -104,6 +104,9 @@ impl Default for Transfer {
 pub struct Root {
     /// The script, or a directory whose files are scripts.
     pub path: PathBuf,
+    /// When there are some: only what is also below a directory like one of these ([`crate::pattern`]).
+    #[serde(default)]
+    pub patterns: Vec<String>,
     /// What these scripts may be asked.
     #[serde(default)]
     pub purpose: Purpose,

@@ -11,6 +11,7 @@ pub mod interpreter;
 pub mod log;
 pub mod options;
 pub mod owner;
+pub mod pattern;
 pub mod report;
 pub mod worker;
 

@@ -44,6 +44,11 @@ const GOOD: &[(&str, &str)] = &[
         "/apps/app.wsgi",
     ),
     ("<Directory @ROOT@/w*/apps>\nOptions +ExecCGI\nSetHandler wsgi-script\n</Directory>", "/apps/app.wsgi"),
+    ("<Directory @ROOT@/w?w/*>\nOptions +ExecCGI\nSetHandler wsgi-script\n</Directory>", "/apps/app.wsgi"),
+    (
+        "<Directory @ROOT@/*/[a-b]pps>\nOptions +ExecCGI\nSetHandler wsgi-script\n</Directory>",
+        "/apps/app.wsgi",
+    ),
     ("<Location /apps>\nOptions +ExecCGI\nAddHandler wsgi-script .wsgi\n</Location>", "/apps/app.wsgi"),
     ("<LocationMatch ^/ap+s>\nOptions +ExecCGI\nSetHandler wsgi-script\n</LocationMatch>", "/apps/app.wsgi"),
     (

@@ -44,3 +44,20 @@ fn en_5_htaccess_makes_no_script_where_root_has_none() {
         }
     }
 }
+
+#[test]
+fn sk_10_wildcards_open_only_the_directories_that_they_match() {
+    let (setup, a, _) = need!(two_sites("threads=1"));
+    let apache = setup
+        .file("www/one/site/who.wsgi", WHO)
+        .file("www/one/who.wsgi", WHO)
+        .file("www/one/.htaccess", "Options +ExecCGI\nSetHandler wsgi-script")
+        .config("WSGIProcessGroup a\n<Directory @ROOT@/www/one>\nAllowOverride All\n</Directory>")
+        .config("<Directory @ROOT@/www/*/site>\nOptions +ExecCGI\nSetHandler wsgi-script\n</Directory>")
+        .expect_log("outside what")
+        .start();
+    assert_eq!(apache.get("/one/site/who.wsgi").expect_status(200).text(), a.uid.to_string());
+    apache.get("/one/who.wsgi").expect_status(500);
+    apache.log().wait("outside what");
+    apache.finish();
+}

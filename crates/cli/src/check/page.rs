@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
-use spec::ProcessGroup;
 use spec::report::{Group, Lead, Report};
+use spec::{ProcessGroup, Root};
 
 use super::advice::leads_to;
 
@@ -47,8 +47,11 @@ fn add_group(text: &mut String, group: &Group, leads: &[&Lead]) {
         line(if at == 0 { "serves" } else { "" }, served(lead));
     }
     if leads.is_empty() {
-        let scripts = definition.roots.iter().map(|root| &root.path);
-        let scripts: BTreeSet<String> = scripts.map(|path| path.display().to_string()).collect();
+        let shown = |root: &Root| match root.patterns.as_slice() {
+            [] => vec![root.path.display().to_string()],
+            patterns => patterns.to_vec(),
+        };
+        let scripts: BTreeSet<String> = definition.roots.iter().flat_map(shown).collect();
         let scripts: Vec<String> = scripts.into_iter().collect();
         line("serves", if scripts.is_empty() { "nothing".to_owned() } else { scripts.join(", ") });
     }

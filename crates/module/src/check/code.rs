@@ -11,7 +11,7 @@ use crate::config::Import;
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
 use crate::routing::calls::CallRoot;
-use crate::routing::leads::{self, Names, ServerLeads, either};
+use crate::routing::leads::{self, Names, ServerLeads, Target};
 use crate::routing::places::{self, Said};
 
 /// Where requests of each server can lead: through its aliases and handlers, and to files that root's configuration lets be
@@ -32,7 +32,7 @@ pub(super) fn leads(parent: &Parent<'_>) -> Vec<ServerLeads> {
             main.places(None)
         };
         let mut leads = server.config::<Wsgi>().leads();
-        leads.leads.extend(places.iter().map(|place| places::lead(place)));
+        leads.leads.extend(places.iter().map(places::lead));
         leads
     };
     parent.servers().map(of_server).collect()
@@ -88,7 +88,7 @@ impl Imports {
 /// The code of a group. A path that cannot be handed to workers is one of the `mistakes`.
 pub(super) fn of(
     group: &str,
-    mut roots: BTreeMap<Vec<u8>, Names>,
+    mut roots: BTreeMap<Vec<u8>, Target>,
     servers: &[ServerLeads],
     imports: &Imports,
     calls: &[CallRoot],
@@ -102,17 +102,16 @@ pub(super) fn of(
             application_group: Allowed::Only(vec![import.application_group.clone()]),
         };
         let script = import.script.as_bytes();
-        let joined = roots.remove(script).map_or(names.clone(), |others| Names {
-            callable: either(others.callable, names.callable),
-            application_group: either(others.application_group, names.application_group),
-        });
+        let target = Target::from(names);
+        let joined = roots.remove(script).map_or(target.clone(), |others| others.or(target));
         roots.insert(script.to_vec(), joined);
     }
     let mut code = Code { roots: Vec::with_capacity(roots.len()), preload };
-    for (path, Names { callable, application_group }) in roots {
+    for (path, Target { names: Names { callable, application_group }, patterns }) in roots {
         match String::from_utf8(path) {
             Ok(path) => code.roots.push(Root {
                 path: PathBuf::from(path),
+                patterns: patterns.into_iter().collect(),
                 purpose: Purpose::Application,
                 callable,
                 application_group,
@@ -158,6 +157,7 @@ fn root(call: &CallRoot) -> Root {
     };
     Root {
         path: PathBuf::from(&call.script.path),
+        patterns: Vec::new(),
         purpose: call.purpose,
         callable: Allowed::Only(Vec::new()),
         application_group,

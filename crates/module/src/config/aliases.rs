@@ -72,6 +72,7 @@ impl Alias {
             group: self.settings.process_group.clone(),
             application_group: self.settings.application_group.clone(),
             callable: self.settings.callable.clone(),
+            pattern: None,
             order: self.order,
         }
     }

@@ -53,6 +53,7 @@ impl HandlerScript {
             group: self.settings.process_group.clone(),
             application_group: self.settings.application_group.clone(),
             callable: self.settings.callable.clone(),
+            pattern: None,
             order: Lead::LAST,
         }
     }

@@ -18,6 +18,8 @@ pub struct Lead {
     pub reach: Reach,
     /// File or directory.
     pub target: Vec<u8>,
+    /// For a target with wildcards, of which `target` is the part in front of them: the whole of it.
+    pub pattern: Option<String>,
     /// Whether the target is a directory or depends on the request: more than one script.
     pub several: bool,
     /// Its `process-group=`.
@@ -98,11 +100,47 @@ pub struct Names {
     pub application_group: Allowed,
 }
 
+/// What is known about scripts that can lead to a process group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The names that requests for them can have.
+    pub names: Names,
+    /// Wildcards that hold for them; none where some lead goes without.
+    pub patterns: BTreeSet<String>,
+}
+
+impl Names {
+    /// The names of both.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            callable: either(self.callable, other.callable),
+            application_group: either(self.application_group, other.application_group),
+        }
+    }
+}
+
+impl Target {
+    /// What both leave open.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let open = self.patterns.is_empty() || other.patterns.is_empty();
+        let patterns = if open { BTreeSet::new() } else { &self.patterns | &other.patterns };
+        Self { names: self.names.or(other.names), patterns }
+    }
+}
+
+impl From<Names> for Target {
+    fn from(names: Names) -> Self {
+        Self { names, patterns: BTreeSet::new() }
+    }
+}
+
 /// What is known about a process group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Destination {
     /// The targets that can lead to it.
-    pub roots: BTreeMap<Vec<u8>, Names>,
+    pub roots: BTreeMap<Vec<u8>, Target>,
     /// Whether it serves exactly one script.
     pub sole: bool,
 }
@@ -171,8 +209,7 @@ fn only(name: &[u8]) -> Allowed {
 }
 
 /// The names of both.
-#[must_use]
-pub fn either(a: Allowed, b: Allowed) -> Allowed {
+fn either(a: Allowed, b: Allowed) -> Allowed {
     let (Allowed::Only(a), Allowed::Only(b)) = (a, b) else { return Allowed::Any };
     let names: BTreeSet<String> = a.into_iter().chain(b).collect();
     Allowed::Only(names.into_iter().collect())
@@ -233,15 +270,13 @@ pub fn destination(servers: &[ServerLeads], name: &[u8]) -> Destination {
         .collect();
     let targets: BTreeSet<&[u8]> = reached.iter().map(|(_, lead)| lead.target.as_slice()).collect();
     let sole = targets.len() == 1 && !reached.iter().any(|(_, lead)| lead.several);
-    let mut roots: BTreeMap<Vec<u8>, Names> = BTreeMap::new();
+    let mut roots: BTreeMap<Vec<u8>, Target> = BTreeMap::new();
     for (server, lead) in reached {
-        let names = server.names(lead, sole);
+        let patterns = lead.pattern.iter().cloned().collect();
+        let target = Target { names: server.names(lead, sole), patterns };
         let joined = match roots.remove(root(&lead.target)) {
-            None => names,
-            Some(others) => Names {
-                callable: either(others.callable, names.callable),
-                application_group: either(others.application_group, names.application_group),
-            },
+            None => target,
+            Some(others) => others.or(target),
         };
         roots.insert(root(&lead.target).to_vec(), joined);
     }

@@ -5,6 +5,7 @@ pub mod alias;
 pub mod calls;
 pub mod expand;
 pub mod leads;
+pub mod part;
 pub mod path;
 pub mod places;
 

@@ -3,7 +3,7 @@
 //! where root has not allowed them.
 //!
 //! ```text
-//! <Directory /srv/x>             below /srv/x; with wildcards, below what stands in front of the first one
+//! <Directory /srv/x>             below /srv/x; * and ? hold, too; with [ or in an expression, what stands in front of it
 //! <Location /x>                  below DocumentRoot/x, and below targets of aliases for such URLs
 //! server level, <Directory />,   below DocumentRoot and below all targets of aliases
 //! <LocationMatch>, <If> ...
@@ -17,6 +17,7 @@ use httpd::Line;
 use spec::options::words::Words;
 
 use super::leads::{Lead, Reach, is_below, parts};
+use super::part::{Part, before};
 
 /// The handler, by its name and as a media type.
 const HANDLERS: [&str; 2] = ["wsgi-script", "x-httpd-wsgi"];
@@ -39,7 +40,7 @@ enum Place {
     /// Whatever a URL may lead to.
     Anywhere,
     /// A directory and all below.
-    Below(Vec<u8>),
+    Below(Part),
     /// What URLs that begin so lead to.
     Url(Vec<u8>),
 }
@@ -100,7 +101,7 @@ impl Said {
 
     /// The directories below which files can be scripts, for a server that inherits from `main`, or for the main server itself.
     #[must_use]
-    pub fn places(&self, main: Option<&Self>) -> BTreeSet<Vec<u8>> {
+    pub fn places(&self, main: Option<&Self>) -> BTreeSet<Part> {
         let both = |get: fn(&Self) -> &Vec<Place>| -> Vec<Place> {
             get(self).iter().chain(main.into_iter().flat_map(get)).cloned().collect()
         };
@@ -117,11 +118,9 @@ impl Said {
         for one in &executable {
             for other in &handled {
                 match (one, other) {
-                    (None, None) => places.extend(reached.everything()),
+                    (None, None) => places.extend(reached.everything().map(Part::from)),
                     (Some(part), None) | (None, Some(part)) => drop(places.insert(part.clone())),
-                    (Some(one), Some(other)) if is_below(one, other) => drop(places.insert(one.clone())),
-                    (Some(one), Some(other)) if is_below(other, one) => drop(places.insert(other.clone())),
-                    (Some(_), Some(_)) => {}
+                    (Some(one), Some(other)) => places.extend(one.and(other)),
                 }
             }
         }
@@ -141,17 +140,17 @@ impl Reached<'_> {
     }
 
     /// The places as directories; `None` is everything.
-    fn parts(&self, places: &[Place]) -> Vec<Option<Vec<u8>>> {
+    fn parts(&self, places: &[Place]) -> Vec<Option<Part>> {
         let mut parts = Vec::new();
         for place in places {
             match place {
                 Place::Anywhere => parts.push(None),
-                Place::Below(directory) => parts.push(Some(directory.clone())),
+                Place::Below(part) => parts.push(Some(part.clone())),
                 Place::Url(url) => {
-                    parts.extend(self.root.map(|root| Some([root, url.as_slice()].concat())));
+                    parts.extend(self.root.map(|root| Some([root, url.as_slice()].concat().into())));
                     let aliased = self.aliases.iter();
                     let aliased = aliased.filter_map(|(alias, target)| below(url, alias.as_deref(), target));
-                    parts.extend(aliased.map(Some));
+                    parts.extend(aliased.map(Part::from).map(Some));
                 }
             }
         }
@@ -172,12 +171,14 @@ fn below(location: &[u8], alias: Option<&[u8]>, target: &[u8]) -> Option<Vec<u8>
 
 /// A place for the analysis of where requests can lead.
 #[must_use]
-pub fn lead(place: &[u8]) -> Lead {
+pub fn lead(place: &Part) -> Lead {
+    let shown = place.pattern.as_ref().map_or(place.directory.as_slice(), |pattern| pattern.as_bytes());
     Lead {
-        directive: format!("wsgi-script in {}", place.escape_ascii()),
+        directive: format!("wsgi-script in {}", shown.escape_ascii()),
         location: Vec::new(),
         reach: Reach::Files,
-        target: place.to_vec(),
+        target: place.directory.clone(),
+        pattern: place.pattern.clone(),
         several: true,
         group: None,
         application_group: None,
@@ -187,8 +188,8 @@ pub fn lead(place: &[u8]) -> Lead {
 }
 
 /// Without those that are below others.
-fn outermost(places: &BTreeSet<Vec<u8>>) -> BTreeSet<Vec<u8>> {
-    let covered = |place: &Vec<u8>| places.iter().any(|other| other != place && is_below(place, other));
+fn outermost(places: &BTreeSet<Part>) -> BTreeSet<Part> {
+    let covered = |place: &Part| places.iter().any(|other| other != place && other.covers(place));
     places.iter().filter(|place| !covered(place)).cloned().collect()
 }
 
@@ -202,27 +203,19 @@ fn section(name: &str, words: &[Vec<u8>]) -> Place {
     if name.starts_with("<location") {
         return if expression || wild(argument) { Place::Anywhere } else { Place::Url(argument.clone()) };
     }
-    let directory = match (expression, argument.strip_prefix(b"^")) {
+    let part = match (expression, argument.strip_prefix(b"^")) {
         // An expression that is not tied to the beginning of the path matches anywhere.
         (true, None) => return Place::Anywhere,
-        (true, Some(rest)) => before(rest, |byte| b".*?+[](){}|\\^$".contains(&byte)),
-        (false, _) if wild(argument) => before(argument, |byte| b"*?[".contains(&byte)),
-        (false, _) => argument.clone(),
+        (true, Some(rest)) => before(rest, |byte| b".*?+[](){}|\\^$".contains(&byte)).into(),
+        (false, _) if wild(argument) => Part::of(argument),
+        (false, _) => argument.clone().into(),
     };
     // What is below the root of all files is everything that URLs lead to.
-    if directory.iter().all(|byte| *byte == b'/') { Place::Anywhere } else { Place::Below(directory) }
+    if part.directory.iter().all(|byte| *byte == b'/') { Place::Anywhere } else { Place::Below(part) }
 }
 
 fn wild(text: &[u8]) -> bool {
     text.iter().any(|byte| b"*?[".contains(byte))
-}
-
-/// The directory in front of the first byte that is special; the whole path where none is.
-fn before(path: &[u8], special: impl Fn(u8) -> bool) -> Vec<u8> {
-    let Some(at) = path.iter().position(|byte| special(*byte)) else { return path.to_vec() };
-    let fixed = path.get(..at).unwrap_or_default();
-    let end = fixed.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    fixed.get(..end).unwrap_or_default().to_vec()
 }
 
 /// Whether `Options` with these words permits to execute files.
@@ -277,7 +270,8 @@ mod tests {
     }
 
     fn places(text: &'static str) -> Vec<String> {
-        said(text).places(None).into_iter().map(|place| String::from_utf8(place).unwrap()).collect()
+        let shown = |part: Part| part.pattern.unwrap_or(String::from_utf8(part.directory).unwrap());
+        said(text).places(None).into_iter().map(shown).collect()
     }
 
     #[test]
@@ -307,7 +301,11 @@ mod tests {
     fn sections_of_all_kinds_have_their_places() {
         for (section, place) in [
             ("<Directory \"/srv/a b\">", "/srv/a b"),
-            ("<Directory /home/*/public_html>", "/home"),
+            ("<Directory /home/*/public_html>", "/home/*/public_html"),
+            ("<Directory /srv/v?>", "/srv/v?"),
+            ("<Directory /home/*/site[0-9]/x>", "/home/*"),
+            ("<Directory /srv/[ab]/x>", "/srv"),
+            ("<Directory /*/site>", "/www"),
             ("<Directory ~ ^/srv/[a-z]+/x>", "/srv"),
             ("<DirectoryMatch \"^/srv/(x|y)/\">", "/srv"),
             ("<DirectoryMatch x$>", "/www"),
@@ -323,6 +321,32 @@ mod tests {
         }
         let inside = "<Directory /srv/a>\nOptions +ExecCGI\n<FilesMatch x>\nForceType application/x-httpd-wsgi\n</>\n</>";
         assert_eq!(places(inside), ["/srv/a"]);
+    }
+
+    #[test]
+    fn wildcards_hold_beside_other_places() {
+        for (one, other, expected) in [
+            ("/home", "/home/*/site", &["/home/*/site"][..]),
+            ("/home/*/site", "/home/*/site", &["/home/*/site"]),
+            ("/home/joe/site/a", "/home/*/site", &["/home/*/site"]),
+            ("/srv", "/home/*/site", &[]),
+        ] {
+            let text = format!(
+                "<Directory {one}>\nOptions ExecCGI\n</>\n<Directory {other}>\nSetHandler wsgi-script\n</>"
+            );
+            assert_eq!(places(text.leak()), expected, "{one} {other}");
+        }
+        let joe = said(
+            "<Directory /home/joe/a>\nOptions ExecCGI\n</>\n<Directory /home/*/a>\nSetHandler wsgi-script\n</>",
+        );
+        let joe = joe.places(None).into_iter().next().unwrap();
+        assert_eq!(
+            (joe.directory.as_slice(), joe.pattern.as_deref()),
+            (&b"/home/joe/a"[..], Some("/home/*/a"))
+        );
+        let both = "<Directory /home/*/a>\nOptions ExecCGI\nSetHandler wsgi-script\n</>\n\
+                    <Directory /home/*/b>\nOptions ExecCGI\nSetHandler wsgi-script\n</>";
+        assert_eq!(places(both).len(), 2);
     }
 
     #[test]
@@ -345,7 +369,7 @@ mod tests {
         );
         assert!(main.places(None).is_empty(), "what stands in a virtual host is only its own");
         let host = said("DocumentRoot /host\nOptions +ExecCGI");
-        assert_eq!(host.places(Some(&main)), [b"/host".to_vec()].into());
-        assert_eq!(said("Options +ExecCGI").places(Some(&main)), [b"/www".to_vec()].into());
+        assert_eq!(host.places(Some(&main)), [b"/host".to_vec().into()].into());
+        assert_eq!(said("Options +ExecCGI").places(Some(&main)), [b"/www".to_vec().into()].into());
     }
 }

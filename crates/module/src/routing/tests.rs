@@ -130,6 +130,7 @@ fn lead(location: &str, target: &str, group: Option<&str>) -> Lead {
         location: location.into(),
         reach: Reach::Prefix,
         target: target.into(),
+        pattern: None,
         several: target.ends_with('/') || target.contains('$'),
         group: group.map(template),
         application_group: None,
@@ -186,7 +187,7 @@ fn sk_10_a_group_may_load_only_what_leads_to_it() {
 
 #[test]
 fn sk_10_files_belong_to_the_group_of_their_innermost_directory() {
-    let files = [places::lead(b"/srv/a"), places::lead(b"/srv/b"), places::lead(b"/srv/c/d")];
+    let files = ["/srv/a", "/srv/b", "/srv/c/d"].map(|place| places::lead(&place.as_bytes().to_vec().into()));
     let sections = [("/srv/a/", "a"), ("/srv/b", "b"), ("/srv/", "all"), ("/srv/b/deeper", "deeper")];
     let servers = [server(Some("usual"), files.to_vec(), &sections)];
     assert_eq!(roots(&servers, b"a"), [b"/srv/a"]);
@@ -208,7 +209,7 @@ fn roots(servers: &[ServerLeads], group: &[u8]) -> Vec<Vec<u8>> {
 /// The names allowed for the only root of the group `g`.
 fn names(servers: &[ServerLeads]) -> Names {
     let mut roots = destination(servers, b"g").roots.into_values();
-    let names = roots.next().unwrap();
+    let names = roots.next().unwrap().names;
     assert!(roots.next().is_none());
     names
 }
@@ -273,10 +274,10 @@ fn sk_10_a_dispatch_script_leads_its_aliases_anywhere_and_no_others() {
     let anywhere = destination(std::slice::from_ref(&one), b"other");
     assert_eq!(anywhere.roots.keys().collect::<Vec<_>>(), [b"/srv/x.wsgi"]);
     let open = Names { callable: Allowed::Any, application_group: Allowed::Any };
-    assert_eq!(anywhere.roots[&b"/srv/x.wsgi"[..]], open);
+    assert_eq!(anywhere.roots[&b"/srv/x.wsgi"[..]].names, open);
     let at_home = destination(std::slice::from_ref(&one), b"g");
-    assert_eq!(at_home.roots[&b"/srv/x.wsgi"[..]], open);
-    assert_eq!(at_home.roots[&b"/srv/y.wsgi"[..]].application_group, only(&["mine"]));
+    assert_eq!(at_home.roots[&b"/srv/x.wsgi"[..]].names, open);
+    assert_eq!(at_home.roots[&b"/srv/y.wsgi"[..]].names.application_group, only(&["mine"]));
     // Another server's aliases stay where they are.
     let two = server(None, vec![lead("/", "/srv/z.wsgi", Some("g"))], &[]);
     assert!(!destination(&[one.clone(), two], b"other").roots.contains_key(&b"/srv/z.wsgi"[..]));

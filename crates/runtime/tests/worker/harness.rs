@@ -185,6 +185,7 @@ impl Wish {
 /// Everything below the path, whatever names requests give.
 pub fn root(path: &Path) -> Root {
     Root {
+        patterns: Vec::new(),
         path: path.to_owned(),
         purpose: Purpose::Application,
         callable: Allowed::Any,

@@ -229,6 +229,7 @@ fn sk_10_another_callable_or_application_group_is_refused() {
     let roots = |site: &Path| {
         let only = |name: &str| Allowed::Only(vec![name.to_owned()]);
         vec![Root {
+            patterns: Vec::new(),
             path: site.to_owned(),
             purpose: Purpose::Application,
             callable: only("application"),
