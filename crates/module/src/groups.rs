@@ -1,6 +1,7 @@
 //! The process groups of one configuration as httpd's children see them: definitions, socket paths, shared admission counters.
 //! Starting them is `supervise`'s part, counting their slots is `admission`'s, talking to them is `relay`'s.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -49,6 +50,22 @@ impl GroupHandle {
     #[must_use]
     pub fn slots(&self) -> usize {
         self.sockets.len()
+    }
+
+    /// What the workers call a file.
+    #[must_use]
+    pub fn inside<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        self.definition.chroot.as_ref().map_or(path, |root| root.inside_or_same(path))
+    }
+
+    /// What the workers call a directory, if they can see it.
+    #[must_use]
+    pub fn directory<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
+        match &self.definition.chroot {
+            None => Some(path),
+            Some(root) if path == root.directory().as_os_str().as_bytes() => Some(b"/"),
+            Some(root) => root.inside(path),
+        }
     }
 
     /// Requests that the group can work on at the same time.

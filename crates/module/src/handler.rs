@@ -183,8 +183,12 @@ fn plan<'g>(
         let (group, by) = (group.definition.name.clone(), by.definition.name.clone());
         return Err(Refusal::ForeignChoice { group, by });
     }
+    let filename = request.filename().unwrap_or_default();
+    if let Some(root) = group.definition.chroot.as_ref().filter(|root| root.inside(filename).is_none()) {
+        let (group, chroot) = (group.definition.name.clone(), root.directory().display().to_string());
+        return Err(Refusal::OutsideRoot { group, chroot });
+    }
     if let Some(owner) = group.definition.script_owner {
-        let filename = request.filename().unwrap_or_default();
         owner::check(owner, script.map_or(filename, |script| &script.path))?;
     }
     let application_group = settings.application_group(&facts, group.sole_application);
@@ -209,8 +213,8 @@ pub fn plan_for<'g>(
         application_group,
         callable: Vec::new(),
         path_info: path::collapse(request.path_info().unwrap_or_default()),
-        script: script.map_or_else(|| filename.to_vec(), |script| script.path.clone()),
-        resource: script.map(|_| filename.to_vec()),
+        script: group.inside(script.map_or(filename, |script| &script.path)).to_vec(),
+        resource: script.map(|_| group.inside(filename).to_vec()),
         pass_authorization: settings.pass_authorization.unwrap_or(false),
         buffering: settings.buffering.unwrap_or(true),
         script_reloading: settings.script_reloading.unwrap_or(true),

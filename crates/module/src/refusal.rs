@@ -117,6 +117,17 @@ pub enum Refusal {
          another group with WSGIProcessGroup or process-group="
     )]
     Service(String),
+    /// Outside of `chroot=`.
+    #[error(
+        "WSGI0081: the file is not below {chroot}/, the root directory of process group {group} (chroot=), whose workers cannot see it: \
+         move the script there and name it in WSGIScriptAlias with its whole path, or send the request to another group"
+    )]
+    OutsideRoot {
+        /// The group.
+        group: String,
+        /// The directory, without its last slash.
+        chroot: String,
+    },
     /// A group that an `.htaccess` file may have chosen.
     #[error(
         "WSGI1311: the variable {variable} leads to process group {group}, and got its value when .htaccess files, whose authors \
@@ -170,6 +181,7 @@ impl Refusal {
             | Self::UnknownGroup(_)
             | Self::ForeignGroup { .. }
             | Self::Service(_)
+            | Self::OutsideRoot { .. }
             | Self::UnsettledGroup { .. }
             | Self::UnsettledNote(_)
             | Self::ForeignChoice { .. } => 500,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chroot::Chroot;
 use crate::interpreter::PythonSettings;
 use crate::owner::ScriptOwner;
 
@@ -198,6 +199,9 @@ pub struct ProcessGroup {
     pub python_path: Vec<PathBuf>,
     /// `PYTHON_EGG_CACHE`.
     pub python_eggs: Option<PathBuf>,
+    /// Root directory of the workers. Paths of Python, of `home` and the like are as seen inside; those of scripts as the web server sees
+    /// them.
+    pub chroot: Option<Chroot>,
     /// Working directory.
     pub home: Option<PathBuf>,
     /// umask of the worker.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+pub mod chroot;
 pub mod control;
 pub mod directives;
 pub mod group;
@@ -15,6 +16,7 @@ pub mod pattern;
 pub mod report;
 pub mod worker;
 
+pub use chroot::Chroot;
 pub use group::{
     Account, Allowed, Definitions, Preload, ProcessGroup, Purpose, Root, Timeouts, Timers, Transfer,
 };

@@ -18,6 +18,7 @@ use spec::worker::REPORT_LEN;
 use spec::{Definitions, ProcessGroup};
 use unix::process::{Ending, signal_name};
 
+use crate::inside;
 use crate::launch::failure::{self, LaunchFailure, Step};
 use crate::launch::{self, Facts, bootstrap, child};
 use crate::rules;
@@ -87,10 +88,13 @@ struct Answer {
 
 fn probe(group: &ProcessGroup, facts: &Facts) -> (Vec<String>, Option<Python>) {
     let failed = |sentence| (vec![sentence], None);
-    let python = group.python.display();
+    let python = python(group);
     let user = user(group);
     if let Err(broken) = rules::check(group, rustix::process::geteuid().is_root()) {
         return failed(broken.to_string());
+    }
+    if let Some(sentence) = group.chroot.as_ref().and_then(|root| inside::unfit(root, &facts.runtime)) {
+        return failed(sentence);
     }
     let answer = match ask(group, facts) {
         Ok(answer) => answer,
@@ -197,7 +201,7 @@ fn parse(output: &[u8]) -> (Vec<(String, String)>, bool) {
 }
 
 fn fact_problem(group: &ProcessGroup, facts: &Facts, user: &str, fact: &str, value: &str) -> Option<String> {
-    let python = group.python.display();
+    let python = python(group);
     let entry = value.parse().ok().and_then(|number: usize| group.python_path.get(number));
     let entry = entry.map_or(Path::new(""), |path| path.as_path()).display();
     match fact {
@@ -233,9 +237,9 @@ fn fact_problem(group: &ProcessGroup, facts: &Facts, user: &str, fact: &str, val
 }
 
 fn launch_problem(group: &ProcessGroup, user: &str, failed: LaunchFailure) -> String {
-    let python = group.python.display();
+    let python = python(group);
     let error = failure::reason(failed.errno);
-    let absent = matches!(Errno::from_raw_os_error(failed.errno), Errno::NOENT | Errno::NOTDIR);
+    let absent = [Errno::NOENT, Errno::NOTDIR].map(Errno::raw_os_error).contains(&failed.errno);
     match failed.step {
         Step::Execute if absent => format!(
             "{python} cannot be executed: there is no such file, or the interpreter it names is gone; correct python= (the program) or \
@@ -256,7 +260,7 @@ fn launch_problem(group: &ProcessGroup, user: &str, failed: LaunchFailure) -> St
 }
 
 fn no_answer(group: &ProcessGroup, user: &str, answer: &Answer) -> String {
-    let python = group.python.display();
+    let python = python(group);
     let how = match answer.ending {
         None => format!("did not start within {} s", PATIENCE.as_secs()),
         Some(Ending::Exited(status)) => format!("ended with exit status {status}"),
@@ -266,6 +270,15 @@ fn no_answer(group: &ProcessGroup, user: &str, answer: &Answer) -> String {
     let last = complaints.lines().rev().find(|line| !line.trim().is_empty());
     let last = last.map_or_else(String::new, |line| format!(": {line}"));
     format!("{python} {how} for {user}{last}; try it by hand as this user")
+}
+
+/// The interpreter, and where this path is.
+fn python(group: &ProcessGroup) -> String {
+    let python = group.python.display();
+    match &group.chroot {
+        None => python.to_string(),
+        Some(root) => format!("{python} inside of chroot={}", root.directory().display()),
+    }
 }
 
 fn user(group: &ProcessGroup) -> String {

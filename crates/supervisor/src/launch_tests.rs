@@ -20,6 +20,7 @@ fn group() -> ProcessGroup {
         python: "/usr/bin/python3".into(),
         python_path: vec![],
         python_eggs: None,
+        chroot: None,
         home: None,
         umask: None,
         lang: None,

@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod check;
 pub mod codes;
 pub mod group;
+mod inside;
 pub mod launch;
 pub mod leftovers;
 pub mod life;

@@ -24,6 +24,9 @@ pub enum Broken {
     /// More than setgroups(2) takes.
     #[error("has {0} supplementary groups, {MAX_GROUPS} are possible; list fewer in supplementary-groups=")]
     TooManyGroups(usize),
+    /// Only root changes roots.
+    #[error("has chroot=, but Apache was not started by root; start it as root, or remove chroot=")]
+    ChrootWithoutRoot,
     /// Nobody to serve.
     #[error("has no processes; processes= must be at least 1")]
     NoProcesses,
@@ -50,6 +53,9 @@ pub fn check(group: &ProcessGroup, root: bool) -> Result<(), Broken> {
                 return Err(Broken::TooManyGroups(account.groups.len()));
             }
         }
+    }
+    if group.chroot.is_some() && !root {
+        return Err(Broken::ChrootWithoutRoot);
     }
     if group.processes == 0 { Err(Broken::NoProcesses) } else { Ok(()) }
 }

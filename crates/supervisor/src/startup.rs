@@ -22,8 +22,9 @@ const NEEDED: [(CapabilitySet, &str, &str); 5] = [
     (CapabilitySet::CHOWN, "CAP_CHOWN", "to give sockets to Apache's user"),
     (CapabilitySet::KILL, "CAP_KILL", "to stop workers"),
 ];
-/// Kept where they are there: raising limits and priorities of workers.
-const USEFUL: CapabilitySet = CapabilitySet::SYS_RESOURCE.union(CapabilitySet::SYS_NICE);
+/// Kept where they are there: raising limits and priorities of workers, and changing their root directory (chroot=).
+const USEFUL: CapabilitySet =
+    CapabilitySet::SYS_RESOURCE.union(CapabilitySet::SYS_NICE).union(CapabilitySet::SYS_CHROOT);
 
 /// Why the supervisor does not start.
 #[derive(Debug, thiserror::Error)]

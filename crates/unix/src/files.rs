@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fstat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 
 /// How often another name is tried on a file system that cannot make files without one.
@@ -55,6 +55,19 @@ fn unlinked(directory: &Path) -> Result<File> {
 /// Any of open(2); `NotFound` where `/proc` is not mounted.
 pub fn read_only(file: &File) -> Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// A file, opened for reading with `root` as the root directory: links and `..` lead to nothing outside (openat2(2),
+/// `RESOLVE_IN_ROOT`). Waits for nobody, whatever the file is.
+///
+/// # Errors
+/// Any of openat2(2); `Unsupported` before Linux 5.6.
+pub fn open_inside(root: &Path, path: &Path) -> Result<File> {
+    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(root, directory, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
+    Ok(File::from(file))
 }
 
 /// Size of a regular file in bytes, if the descriptor is one and can be read from; `None` for a directory, a socket, a pipe,

@@ -1,8 +1,12 @@
 //! Which failure gives which status and which line of the log, and whether the client's connection goes on: one table, for both
-//! servers. What only a hostile worker does is in `e2e::hostile`.
+//! servers, and the failures that need a server of their own. Frames that break the protocol, which only a hostile worker sends, and
+//! their statuses are in `e2e::hostile`.
 
 use kit::{Apache, End, Kind, LIMIT, Setup, holds_within, need, pick, server, wait_until};
-use std::time::Duration;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 /// How a request is made.
 #[derive(Clone, Copy)]
@@ -267,6 +271,68 @@ fn each_failure_has_its_status_and_its_line() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    apache.finish();
+}
+
+/// The status of a request with its line, and how long it took.
+fn refusal(apache: &Apache, line: &str) -> Duration {
+    let begin = Instant::now();
+    let response = apache.get("/x");
+    let took = begin.elapsed();
+    assert_eq!(response.status, 503);
+    apache.log().wait(line);
+    took
+}
+
+/// A request for a group whose socket is away, or is one that nobody listens at; how long the refusal took.
+fn without_listener(line: &str, file_is_there: bool) -> Result<Duration, String> {
+    let setup = Setup::new()?.expect_log("wsgi:").one_daemon("threads=1 connect-timeout=1");
+    let apache = setup.app("x", HELLO).start();
+    let sockets = apache.sockets();
+    let [socket] = sockets.as_slice() else { panic!("{sockets:?}") };
+    let aside = socket.with_extension("aside");
+    fs::rename(socket, &aside).expect("the file is there");
+    if file_is_there {
+        // Its file stays when the listener goes.
+        drop(UnixListener::bind(socket).expect("the path is free"));
+        fs::set_permissions(socket, Permissions::from_mode(0o777)).expect("the file is ours");
+    }
+    let took = refusal(&apache, line);
+    fs::rename(&aside, socket).expect("the file is there");
+    apache.finish();
+    Ok(took)
+}
+
+#[test]
+fn nobody_at_the_socket_is_503_after_the_connect_timeout() {
+    let took = need!(without_listener("WSGI0116: ", true));
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn no_socket_is_503() {
+    let took = need!(without_listener("WSGI0117: ", false));
+    // Ours waits: a supervisor may be about to take the place of another.
+    assert!(took >= pick(Duration::from_secs(1), Duration::ZERO), "{took:?}");
+}
+
+#[test]
+fn a_script_that_changes_at_each_start_is_503_after_some_workers() {
+    let setup = need!(Setup::new()).expect_log("wsgi:").daemon("app", "threads=1");
+    let setup = setup
+        .file("site/x.wsgi", HELLO)
+        .file("site/touch.py", "open('@SITE@/x.wsgi', 'a').write('# touched\\n')\n");
+    let script = setup.root().join("site/x.wsgi");
+    fs::set_permissions(&script, Permissions::from_mode(0o666)).expect("the file is ours");
+    // Each worker loads the script, then changes it, then is asked for it.
+    let import = |name: &str| {
+        format!("WSGIImportScript @SITE@/{name} process-group=app application-group=%{{GLOBAL}}")
+    };
+    let request = "WSGIProcessGroup app\nWSGIApplicationGroup %{GLOBAL}\nWSGIScriptAlias /x @SITE@/x.wsgi";
+    let apache = setup.config(&import("x.wsgi")).config(&import("touch.py")).config(request).start();
+    refusal(&apache, "WSGI0124: ");
+    let loads = fs::read_to_string(&script).expect("the file is there").matches("# touched").count();
+    assert!(loads >= 3, "{loads}");
     apache.finish();
 }
 

@@ -7,6 +7,7 @@ use kit::{Account, Apache, Kind, Setup, users};
 mod access;
 mod admission;
 mod check;
+mod chroot;
 mod configuration;
 mod descriptors;
 mod directives;

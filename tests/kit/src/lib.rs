@@ -7,6 +7,7 @@ pub mod cache;
 pub mod http;
 pub mod http2;
 mod invariants;
+pub mod jail;
 mod load;
 mod log;
 pub mod proc;

@@ -34,12 +34,6 @@ Written `name=value`, without spaces around `=`; a value with spaces in double q
 that is not listed here is refused.
 ";
 
-const NOT_YET: &str = "
-### Not available in this version
-
-mod_wsgi has these options. Here they are refused with a sentence, not ignored.
-";
-
 const REMOVED: &str = "
 ### Gone
 
@@ -80,11 +74,6 @@ pub fn page() -> Result<String> {
     text.push_str(OPTIONS);
     table(&mut text, &["option", "value", "default", "meaning", "unlike mod_wsgi"], |row| match row.state {
         State::Works(_) => Some(vec![row.syntax, row.default, row.meaning, row.difference]),
-        _ => None,
-    })?;
-    text.push_str(NOT_YET);
-    table(&mut text, &["option", "value", "default", "meaning"], |row| match row.state {
-        State::NotYet => Some(vec![row.syntax, row.default, row.meaning]),
         _ => None,
     })?;
     text.push_str(REMOVED);

@@ -8,6 +8,7 @@ use httpd::Request;
 use wire::{Body, Flags, RequestEncoder, RequestFields, Task, WireError};
 
 use crate::environ::{escaped_for_html, header_key, microseconds, target};
+use crate::groups::GroupHandle;
 use crate::routing::calls::CallScript;
 use crate::routing::path;
 
@@ -61,7 +62,7 @@ const SSL_VARIABLES: [&CStr; 38] = [
 /// [`WireError::TooLong`]; what is in `out` is then of no use.
 pub(super) fn write(
     request: &Request<'_>,
-    script: &CallScript,
+    (script, group): (&CallScript, &GroupHandle),
     application_group: &[u8],
     script_reloading: bool,
     task: Task<'_>,
@@ -73,13 +74,13 @@ pub(super) fn write(
         request_start: microseconds(request.request_time()),
         queue_start: microseconds(SystemTime::now()),
         application_group,
-        script: script.path.as_bytes(),
+        script: group.inside(script.path.as_bytes()),
         callable: b"",
         task,
     };
     let mut frame = RequestEncoder::new(out, &fields)?;
     headers(&mut frame, request)?;
-    server(&mut frame, request)?;
+    server(&mut frame, request, group)?;
     client(&mut frame, request)?;
     frame.pair(b"mod_wsgi.process_group", script.shown_group())?;
     frame.pair(b"mod_wsgi.application_group", application_group)?;
@@ -105,14 +106,20 @@ fn headers(frame: &mut RequestEncoder<'_>, request: &Request<'_>) -> Result<(), 
     Ok(())
 }
 
-fn server(frame: &mut RequestEncoder<'_>, request: &Request<'_>) -> Result<(), WireError> {
+fn server(
+    frame: &mut RequestEncoder<'_>,
+    request: &Request<'_>,
+    group: &GroupHandle,
+) -> Result<(), WireError> {
     let name = request.server_name();
     frame.pair(b"SERVER_SIGNATURE", request.signature())?;
     frame.pair(b"SERVER_SOFTWARE", &httpd::server_banner())?;
     frame.pair(b"SERVER_NAME", escaped_for_html(name).as_deref().unwrap_or(name))?;
     frame.pair(b"SERVER_ADDR", request.connection().local().ip)?;
     frame.pair(b"SERVER_PORT", request.server_port().to_string().as_bytes())?;
-    frame.pair(b"DOCUMENT_ROOT", request.document_root())?;
+    if let Some(directory) = group.directory(request.document_root()) {
+        frame.pair(b"DOCUMENT_ROOT", directory)?;
+    }
     if let Some(admin) = request.server().admin() {
         frame.pair(b"SERVER_ADMIN", admin)?;
     }

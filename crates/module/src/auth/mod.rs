@@ -151,7 +151,7 @@ fn ask(request: &Request<'_>, script: &CallScript, task: Task<'_>) -> Result<Vec
     let reloading = script_reloading(request);
     let application_group = with_facts(request, |facts| script.application_group(facts));
     crate::relay::ask(request, &target, |out| {
-        environ::write(request, script, &application_group, reloading, task, out)
+        environ::write(request, (script, target.group), &application_group, reloading, task, out)
     })
 }
 

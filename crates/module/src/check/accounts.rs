@@ -1,5 +1,6 @@
 //! The machine's facts for the resolution of process groups: user and group databases, and which files can be executed.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use spec::options::{Accounts, Executables, User};
@@ -41,9 +42,23 @@ impl Accounts for Databases {
 pub struct FileSystem;
 
 impl Executables for FileSystem {
-    fn is_executable(&self, path: &Path) -> bool {
+    fn is_executable(&self, root: &Path, path: &Path) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+        let facts = match root == Path::new("/") {
+            true => path.metadata(),
+            false => match unix::files::open_inside(root, path) {
+                // Before Linux 5.6, links are followed outside.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    root.join(path.strip_prefix("/").unwrap_or(path)).metadata()
+                }
+                file => file.and_then(|file| file.metadata()),
+            },
+        };
+        facts.is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path.is_dir()
     }
 }
 
@@ -61,10 +76,22 @@ mod tests {
 
     #[test]
     fn only_executable_files_count() {
-        assert!(FileSystem.is_executable(Path::new("/bin/sh")));
-        assert!(
-            !FileSystem.is_executable(Path::new("/bin"))
-                && !FileSystem.is_executable(Path::new("/etc/passwd"))
-        );
+        let is_executable = |path: &str| FileSystem.is_executable(Path::new("/"), Path::new(path));
+        assert!(is_executable("/bin/sh"));
+        assert!(!is_executable("/bin") && !is_executable("/etc/passwd"));
+        assert!(FileSystem.is_directory(Path::new("/bin")) && !FileSystem.is_directory(Path::new("/bin/sh")));
+    }
+
+    #[test]
+    fn links_are_followed_inside_of_another_root() {
+        let root = std::env::temp_dir().join(format!("wsgi-inside-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("own")).unwrap();
+        std::fs::copy("/bin/sh", root.join("own/tool")).unwrap();
+        std::os::unix::fs::symlink("/own/tool", root.join("link")).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", root.join("out")).unwrap();
+        let is_executable = |path: &str| FileSystem.is_executable(&root, Path::new(path));
+        let found = ["/own/tool", "/link", "/out", "/../own/tool", "/bin/sh"].map(is_executable);
+        std::fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found, [true, true, false, true, false]);
     }
 }

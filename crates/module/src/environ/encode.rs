@@ -26,9 +26,9 @@ pub struct Facts<'a> {
     pub remote_port: u16,
     pub remote_user: Option<&'a [u8]>,
     pub auth_type: Option<&'a [u8]>,
-    pub document_root: &'a [u8],
+    pub document_root: Option<&'a [u8]>,
     pub context_prefix: &'a [u8],
-    pub context_document_root: &'a [u8],
+    pub context_document_root: Option<&'a [u8]>,
     pub script_filename: &'a [u8],
     pub handler_script: &'a [u8],
     pub script_name: &'a [u8],
@@ -102,9 +102,9 @@ fn server(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireE
     }
     optional(frame, b"SERVER_ADMIN", facts.server_admin)?;
     frame.pair(b"SERVER_PROTOCOL", facts.protocol)?;
-    frame.pair(b"DOCUMENT_ROOT", facts.document_root)?;
+    optional(frame, b"DOCUMENT_ROOT", facts.document_root)?;
     frame.pair(b"CONTEXT_PREFIX", facts.context_prefix)?;
-    frame.pair(b"CONTEXT_DOCUMENT_ROOT", facts.context_document_root)
+    optional(frame, b"CONTEXT_DOCUMENT_ROOT", facts.context_document_root)
 }
 
 fn request(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), WireError> {

@@ -88,6 +88,7 @@ pub(super) mod tests {
             python: "/usr/bin/python3".into(),
             python_path: Vec::new(),
             python_eggs: None,
+            chroot: None,
             home: None,
             umask: None,
             lang: None,

@@ -5,6 +5,13 @@ use crate::log::Level::{Error, Warn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
+        code: 81,
+        level: Error,
+        happened: "A request led to a file that the workers of its process group cannot see, as it is outside of their root directory. It is answered with 500.",
+        why: "The group has chroot=, and the path in WSGIScriptAlias is written as workers see it, or the file has not been moved.",
+        action: "Have the file below the directory of chroot=, and write its whole path, as the web server sees it.",
+    },
+    Entry {
         code: 89,
         level: Error,
         happened: "The script was loaded, but it has no callable of the configured name. The request is answered with 500.",

@@ -8,7 +8,7 @@ use super::error::OptionError;
 use super::table::{self, State};
 use super::value::{self, Backlog, Identity, Processes, Refusal, Threads, Timeout, Umask};
 use super::words::Words;
-use crate::Timers;
+use crate::{Chroot, Timers};
 
 /// Stores one option's value in a draft.
 pub type Apply = fn(&mut Draft, &str) -> Result<(), Refusal>;
@@ -30,6 +30,7 @@ pub struct Draft {
     pub(super) python_path: Option<Vec<PathBuf>>,
     pub(super) python_eggs: Option<PathBuf>,
     pub(super) environment: BTreeMap<String, String>,
+    pub(super) chroot: Option<Chroot>,
     pub(super) home: Option<PathBuf>,
     pub(super) umask: Option<Umask>,
     pub(super) lang: Option<String>,
@@ -138,9 +139,6 @@ impl Draft {
                 syntax: row.syntax,
                 default: row.default,
             }),
-            State::NotYet => {
-                Err(OptionError::NotYet { group: group(), option: row.name, meaning: row.meaning })
-            }
             State::Removed(instead) => {
                 Err(OptionError::Removed { group: group(), option: row.name, instead })
             }

@@ -49,19 +49,6 @@ pub enum OptionError {
         /// The option.
         option: String,
     },
-    /// An option of mod_wsgi that waits for its implementation.
-    #[error(
-        "WSGIDaemonProcess {group}: option \"{option}\" is not available in this version of mod_wsgi-rs yet: \
-         remove it (in mod_wsgi it means: {meaning})"
-    )]
-    NotYet {
-        /// Process group.
-        group: String,
-        /// The option.
-        option: &'static str,
-        /// From the table.
-        meaning: &'static str,
-    },
     /// An option that former versions of mod_wsgi had.
     #[error("WSGIDaemonProcess {group}: option \"{option}\" does not exist any more: {instead}")]
     Removed {
@@ -203,6 +190,41 @@ pub enum ResolveError {
         count: usize,
         /// `NGROUPS_MAX`.
         limit: usize,
+    },
+    /// `chroot=` of a server that is not root's.
+    #[error(
+        "WSGIDaemonProcess {group}: chroot={chroot}: Cannot chroot WSGI daemon process when not root: start Apache as root, or remove \
+         chroot="
+    )]
+    ChrootWithoutRoot {
+        /// Process group.
+        group: String,
+        /// The directory.
+        chroot: String,
+    },
+    /// `chroot=` names nothing to change to.
+    #[error(
+        "WSGIDaemonProcess {group}: chroot={chroot}: Invalid chroot directory: there is no such directory: create it with all that the \
+         workers need, or correct the path"
+    )]
+    NoChroot {
+        /// Process group.
+        group: String,
+        /// The directory.
+        chroot: String,
+    },
+    /// Neither of the usual places inside has a Python.
+    #[error(
+        "WSGIDaemonProcess {group}: no Python was found at {places} inside of chroot={chroot}: copy one there with its libraries, or name \
+         it as seen inside with python=/path/to/python3 or python-home=/path/to/venv"
+    )]
+    NoPythonInside {
+        /// Process group.
+        group: String,
+        /// Where it was looked for.
+        places: String,
+        /// The directory.
+        chroot: String,
     },
     /// Neither of the usual places has a Python.
     #[error(

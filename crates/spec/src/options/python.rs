@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// Answers whether a path can be executed.
+/// Answers what is at a path.
 pub trait Executables {
-    /// True for a file that somebody may execute. False also when it cannot be seen.
-    fn is_executable(&self, path: &Path) -> bool;
+    /// True for a file that somebody may execute, with `root` as the root directory. False also when it cannot be seen.
+    fn is_executable(&self, root: &Path, path: &Path) -> bool;
+    /// True for a directory.
+    fn is_directory(&self, path: &Path) -> bool;
 }
 
 /// Where the interpreter of a group comes from.
@@ -28,15 +30,16 @@ impl PythonChoice {
     /// A home's interpreter is named even when it cannot be seen: root may be kept out of a site's files, and the check
     /// that runs as the site's user says what is missing.
     #[must_use]
-    pub fn interpreter(self, files: &dyn Executables) -> Option<PathBuf> {
+    pub fn interpreter(self, root: &Path, files: &dyn Executables) -> Option<PathBuf> {
         match self {
             Self::Path(path) => Some(path),
             Self::Home(home) => {
                 let other = home.join("bin/python3");
                 let first = home.join("bin/python");
-                Some(if !files.is_executable(&first) && files.is_executable(&other) { other } else { first })
+                let is_there = |path: &Path| files.is_executable(root, path);
+                Some(if !is_there(&first) && is_there(&other) { other } else { first })
             }
-            Self::Usual => Self::USUAL.iter().map(PathBuf::from).find(|path| files.is_executable(path)),
+            Self::Usual => Self::USUAL.iter().map(PathBuf::from).find(|path| files.is_executable(root, path)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a draft to a process group: names become ids, defaults come from the server. Facts come in, nothing is looked up here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::draft::Draft;
@@ -8,7 +8,7 @@ use super::error::ResolveError;
 use super::python::{Executables, PythonChoice};
 use super::value::{Backlog, Identity, Processes, Threads, Timeout, Umask};
 use crate::interpreter::PythonDirectives;
-use crate::{Account, Preload, ProcessGroup, Root, ScriptOwner, Timeouts, Timers, Transfer};
+use crate::{Account, Chroot, Preload, ProcessGroup, Root, ScriptOwner, Timeouts, Timers, Transfer};
 
 /// `NGROUPS_MAX` of Linux: setgroups(2) refuses more.
 pub const MAX_GROUPS: usize = 65536;
@@ -83,6 +83,7 @@ impl Draft {
         code: Code,
     ) -> Result<ProcessGroup, ResolveError> {
         let account = if facts.root { Some(self.account(facts, accounts)?) } else { None };
+        self.check_chroot(facts, files)?;
         let title = format!("(wsgi:{})", self.name);
         Ok(ProcessGroup {
             name: self.name.clone(),
@@ -95,6 +96,7 @@ impl Draft {
             python: self.interpreter(facts, files)?,
             python_path: self.python_path.clone().unwrap_or_default(),
             python_eggs: self.python_eggs.clone(),
+            chroot: self.chroot.clone(),
             home: self.home.clone(),
             umask: self.umask.map(Umask::get),
             lang: self.lang.clone(),
@@ -158,10 +160,29 @@ impl Draft {
             (None, Some(home)) => PythonChoice::Home(home),
             (None, None) => PythonChoice::Usual,
         };
-        choice.interpreter(files).ok_or_else(|| ResolveError::NoPython {
-            group: self.name.clone(),
-            places: PythonChoice::USUAL.join(" and "),
+        let root = self.chroot.as_ref().map_or(Path::new("/"), Chroot::directory);
+        choice.interpreter(root, files).ok_or_else(|| {
+            let (group, places) = (self.name.clone(), PythonChoice::USUAL.join(" and "));
+            match &self.chroot {
+                None => ResolveError::NoPython { group, places },
+                Some(chroot) => {
+                    let chroot = chroot.directory().display().to_string();
+                    ResolveError::NoPythonInside { group, places, chroot }
+                }
+            }
         })
+    }
+
+    fn check_chroot(&self, facts: &ServerFacts, files: &dyn Executables) -> Result<(), ResolveError> {
+        let Some(root) = &self.chroot else { return Ok(()) };
+        let (group, chroot) = (self.name.clone(), root.directory().display().to_string());
+        if !facts.root {
+            return Err(ResolveError::ChrootWithoutRoot { group, chroot });
+        }
+        if !files.is_directory(root.directory()) {
+            return Err(ResolveError::NoChroot { group, chroot });
+        }
+        Ok(())
     }
 
     fn socket_uid(&self, facts: &ServerFacts, accounts: &dyn Accounts) -> Result<u32, ResolveError> {

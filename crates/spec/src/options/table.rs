@@ -27,8 +27,6 @@ pub struct OptionRow {
 pub enum State {
     /// It works; this stores the value.
     Works(Apply),
-    /// It is mod_wsgi's, and refused until it works here.
-    NotYet,
     /// It was mod_wsgi's once; the text says what to write instead.
     Removed(&'static str),
 }
@@ -59,16 +57,6 @@ pub(super) const fn works(
     apply: Apply,
 ) -> OptionRow {
     OptionRow { name, syntax, default, meaning, difference, state: State::Works(apply) }
-}
-
-const fn not_yet(
-    name: &'static str,
-    syntax: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> OptionRow {
-    let difference = "not available in this version";
-    OptionRow { name, syntax, default, meaning, difference, state: State::NotYet }
 }
 
 const fn removed(name: &'static str, meaning: &'static str, instead: &'static str) -> OptionRow {
@@ -280,7 +268,16 @@ const TABLE: &[OptionRow] = &[
         "a limit that cannot be set stops the worker instead of being logged only",
         |d, v| put(&mut d.virtual_memory_limit, value::limit(v)),
     ),
-    not_yet("chroot", "an absolute path", "none", "root directory of the workers"),
+    works(
+        "chroot",
+        "an absolute path without ..",
+        "none",
+        "root directory of the workers; needs a server started by root; scripts must be below it; python, python-home, python-path, \
+         python-eggs and home are as seen inside, where the file _wsgi_runtime.abi3.so must be at its usual path, too",
+        "Python and the runtime are inside, as each worker executes its own Python; the directory must be root's; the worker is in / of it \
+         or in its home from the start",
+        |d, v| put(&mut d.chroot, value::chroot(v)),
+    ),
     works(
         "send-buffer-size",
         "a whole number of bytes, at least 512, or 0 for the system's",

@@ -43,8 +43,12 @@ impl Accounts for Machine {
 struct Files(&'static [&'static str]);
 
 impl Executables for Files {
-    fn is_executable(&self, path: &Path) -> bool {
-        self.0.iter().any(|known| path == Path::new(known))
+    fn is_executable(&self, root: &Path, path: &Path) -> bool {
+        self.0.iter().any(|known| root.join(path.strip_prefix("/").unwrap()) == Path::new(known))
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path == Path::new("/srv/jail")
     }
 }
 
@@ -165,6 +169,31 @@ fn python_is_chosen_in_the_documented_order() {
 }
 
 #[test]
+fn a_root_directory_is_roots_and_python_is_inside() {
+    let choose = |line: &str, root, files| {
+        let facts = ServerFacts { root, ..server() };
+        let group = Draft::parse(line).unwrap().resolve(&facts, &Machine, &Files(files), Code::default());
+        group
+            .map(|group| (group.chroot.unwrap().directory().to_owned(), group.python))
+            .map_err(|e| e.to_string())
+    };
+    let inside = &["/srv/jail/usr/bin/python3", "/usr/local/bin/python3"];
+    assert_eq!(
+        choose("a chroot=/srv/jail/", true, inside),
+        Ok(("/srv/jail".into(), "/usr/bin/python3".into())),
+        "what is outside does not count"
+    );
+    assert_eq!(choose("a chroot=/srv/jail python=/p", true, &[]).unwrap().1, Path::new("/p"));
+    let refused = |line, root| choose(line, root, &["/usr/bin/python3"]).unwrap_err();
+    assert!(refused("a chroot=/srv/jail", true).contains("inside of chroot=/srv/jail"));
+    assert!(refused("a chroot=/srv/jail", false).contains("Cannot chroot WSGI daemon process when not root"));
+    assert!(refused("a chroot=/absent", true).contains("Invalid chroot directory"));
+    for bad in ["a chroot=jail", "a chroot=", "a chroot=/srv/../etc"] {
+        assert!(matches!(Draft::parse(bad), Err(OptionError::Value { .. })), "{bad}");
+    }
+}
+
+#[test]
 fn every_row_is_complete_and_behaves_as_its_state_says() {
     for row in rows() {
         assert!(!row.meaning.is_empty() && !row.syntax.is_empty() && !row.default.is_empty(), "{}", row.name);
@@ -174,9 +203,6 @@ fn every_row_is_complete_and_behaves_as_its_state_says() {
         match row.state {
             State::Works(_) => {
                 assert!(error.contains(row.syntax) && error.contains(row.default), "{error}");
-            }
-            State::NotYet => {
-                assert!(error.contains("not available in this version of mod_wsgi-rs yet"), "{error}")
             }
             State::Removed(instead) => assert!(error.contains(instead), "{error}"),
         }

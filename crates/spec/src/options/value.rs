@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Chroot;
+
 /// Why a value is refused.
 pub type Refusal = &'static str;
 
@@ -164,6 +166,14 @@ pub fn absolute(text: &str) -> Result<PathBuf, Refusal> {
         _ if text.starts_with('/') => Ok(PathBuf::from(text)),
         _ => Err("is not an absolute path (it does not begin with /)"),
     }
+}
+
+/// An absolute directory to be the root of workers.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn chroot(text: &str) -> Result<Chroot, Refusal> {
+    Chroot::new(&absolute(text)?).ok_or("has .. in it")
 }
 
 /// Absolute paths with colons between them; empty items do not count.

@@ -11,6 +11,7 @@ use spec::Account;
 use unix::identity::{self, Identity, NotDropped};
 
 use super::failure::{LaunchFailure, Step};
+use crate::trusted::{self, NotTrusted};
 
 /// Where the process is to be.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Plan {
     pub environment: Vec<CString>,
     /// Who it becomes; `None` keeps the identity, when that is not root's.
     pub account: Option<Account>,
+    /// Root directory.
+    pub chroot: Option<PathBuf>,
     /// Working directory.
     pub home: Home,
     /// File mode creation mask.
@@ -61,6 +64,7 @@ impl Plan {
             rustix::process::setrlimit(*resource, *limit).map_err(os(Step::Limits))?;
         }
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(self.umask));
+        self.change_root()?;
         self.become_account()?;
         if !self.new_privileges {
             rustix::thread::set_no_new_privs(true).map_err(os(Step::NoNewPrivileges))?;
@@ -73,6 +77,28 @@ impl Plan {
             Err(error) => error,
         };
         Err(LaunchFailure { step: Step::Execute, errno: error as i32 })
+    }
+
+    /// Nothing is opened by its path between the check of the directory and the change to it.
+    fn change_root(&self) -> Result<(), LaunchFailure> {
+        let Some(path) = &self.chroot else { return Ok(()) };
+        let directory = trusted::open(path).map_err(|error| match error {
+            NotTrusted::Unsafe { .. } => LaunchFailure { step: Step::UntrustedRoot, errno: 0 },
+            NotTrusted::System(error) => os(Step::ChangeRoot)(error),
+        })?;
+        let changed = rustix::process::fchdir(&directory)
+            .and_then(|()| rustix::process::chroot("."))
+            .and_then(|()| rustix::process::chdir("/"));
+        changed.map_err(os(Step::ChangeRoot))?;
+        // As with the identity: what has happened counts, not what was answered.
+        let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let wanted = rustix::fs::fstat(&directory).map_err(os(Step::ChangeRoot))?;
+        let root = rustix::fs::stat("/").map_err(os(Step::ChangeRoot))?;
+        if place(root) == place(wanted) {
+            Ok(())
+        } else {
+            Err(LaunchFailure { step: Step::ChangeRoot, errno: 0 })
+        }
     }
 
     fn become_account(&self) -> Result<(), LaunchFailure> {

@@ -48,11 +48,15 @@ pub enum Step {
     Home = 28,
     /// execve(2) of the interpreter.
     Execute = 29,
+    /// chroot(2) to `chroot=`.
+    ChangeRoot = 30,
+    /// The directory of `chroot=` could be exchanged by others.
+    UntrustedRoot = 31,
 }
 
 impl Step {
     /// Every step, for decoding.
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 21] = [
         Self::SetGroups,
         Self::SetGid,
         Self::SetUid,
@@ -72,6 +76,8 @@ impl Step {
         Self::Orphaned,
         Self::Home,
         Self::Execute,
+        Self::ChangeRoot,
+        Self::UntrustedRoot,
     ];
 
     /// What failed, as a clause, and what to do.
@@ -105,6 +111,14 @@ impl Step {
             Self::Home => (
                 "entering its working directory (chdir) failed",
                 "Check home= and the permissions on the way to it.",
+            ),
+            Self::ChangeRoot => (
+                "changing its root directory (chroot) failed",
+                "Check that the directory of chroot= is there, and that the supervisor has CAP_SYS_CHROOT.",
+            ),
+            Self::UntrustedRoot => (
+                "the directory of chroot=, or one above it, is writable for others or belongs to another user",
+                "Give it to root with `chown root` and `chmod go-w`: whoever can exchange what is in it can choose what runs there.",
             ),
             Self::Execute => (
                 "executing its Python (execve) failed",

@@ -130,6 +130,7 @@ pub fn plan(group: &ProcessGroup, facts: &Facts, arguments: &[&[u8]]) -> Result<
         arguments: arguments.iter().map(|argument| text(argument)).collect::<Result<_>>()?,
         environment: environment(group).iter().map(|entry| text(entry)).collect::<Result<_>>()?,
         account: group.account.clone(),
+        chroot: group.chroot.as_ref().map(|root| root.directory().to_owned()),
         home,
         umask: group.umask.unwrap_or(facts.inherited.umask),
         priority: group.cpu_priority,
@@ -199,8 +200,11 @@ fn worker_config(group: &ProcessGroup, facts: &Facts) -> WorkerConfig {
         home: group.home.clone(),
         display_name: group.display_name.clone(),
         script_owner: group.script_owner,
-        roots: group.roots.clone(),
-        preload: group.preload.clone(),
+        roots: group.chroot.as_ref().map_or_else(|| group.roots.clone(), |root| root.roots(&group.roots)),
+        preload: group
+            .chroot
+            .as_ref()
+            .map_or_else(|| group.preload.clone(), |root| root.preload(&group.preload)),
         python_settings: group.python_settings.clone(),
         shutdown_timeout: group.timeouts.shutdown,
         graceful_timeout: group.timeouts.graceful,

@@ -102,6 +102,7 @@ pub fn group(name: &str, python: &Path) -> ProcessGroup {
         python: python.to_owned(),
         python_path: vec![],
         python_eggs: None,
+        chroot: None,
         home: None,
         umask: None,
         lang: None,
