@@ -10,7 +10,8 @@ const COPY: &str = r#"
 for file; do
     { echo "$file"; ldd "$file" 2>/dev/null | grep -o '/[^ )]*' || true; }
 done | sort -u | while read -r file; do
-    cp -L --parents "$file" "$0"
+    # What is there may be shared with other root directories, and in use.
+    [ -e "$0$file" ] || cp -L --parents "$file" "$0"
 done
 "#;
 
