@@ -284,36 +284,21 @@ fn refusal(apache: &Apache, line: &str) -> Duration {
     took
 }
 
-/// A request for a group whose socket is away, or is one that nobody listens at; how long the refusal took.
-fn without_listener(line: &str, file_is_there: bool) -> Result<Duration, String> {
-    let setup = Setup::new()?.expect_log("wsgi:").one_daemon("threads=1 connect-timeout=1");
+#[test]
+fn nobody_at_the_socket_is_503_after_the_connect_timeout() {
+    let setup = need!(Setup::new()).expect_log("wsgi:").one_daemon("threads=1 connect-timeout=1");
     let apache = setup.app("x", HELLO).start();
     let sockets = apache.sockets();
     let [socket] = sockets.as_slice() else { panic!("{sockets:?}") };
     let aside = socket.with_extension("aside");
     fs::rename(socket, &aside).expect("the file is there");
-    if file_is_there {
-        // Its file stays when the listener goes.
-        drop(UnixListener::bind(socket).expect("the path is free"));
-        fs::set_permissions(socket, Permissions::from_mode(0o777)).expect("the file is ours");
-    }
-    let took = refusal(&apache, line);
+    // Its file stays when the listener goes.
+    drop(UnixListener::bind(socket).expect("the path is free"));
+    fs::set_permissions(socket, Permissions::from_mode(0o777)).expect("the file is ours");
+    let took = refusal(&apache, "WSGI0116: ");
+    assert!(took >= Duration::from_secs(1), "{took:?}");
     fs::rename(&aside, socket).expect("the file is there");
     apache.finish();
-    Ok(took)
-}
-
-#[test]
-fn nobody_at_the_socket_is_503_after_the_connect_timeout() {
-    let took = need!(without_listener("WSGI0116: ", true));
-    assert!(took >= Duration::from_secs(1), "{took:?}");
-}
-
-#[test]
-fn no_socket_is_503() {
-    let took = need!(without_listener("WSGI0117: ", false));
-    // Ours waits: a supervisor may be about to take the place of another.
-    assert!(took >= pick(Duration::from_secs(1), Duration::ZERO), "{took:?}");
 }
 
 #[test]
