@@ -52,7 +52,17 @@ impl Chroot {
     pub fn roots(&self, roots: &[Root]) -> Vec<Root> {
         // A directory that the root is in lets everything inside be loaded.
         let path = |path: &Path| if self.0.starts_with(path) { PathBuf::from("/") } else { self.path(path) };
-        roots.iter().map(|root| Root { path: path(&root.path), ..root.clone() }).collect()
+        // Wildcards that stand for a part of the root itself match nothing inside: nothing more is opened than was written.
+        let pattern = |text: &String| {
+            let inside = self.inside_or_same(text.as_bytes());
+            text.get(text.len() - inside.len()..).unwrap_or(text).to_owned()
+        };
+        let named = |root: &Root| Root {
+            path: path(&root.path),
+            patterns: root.patterns.iter().map(pattern).collect(),
+            ..root.clone()
+        };
+        roots.iter().map(named).collect()
     }
 
     /// What workers load at their start, by its names inside.
@@ -95,6 +105,7 @@ mod tests {
     fn what_may_be_loaded_is_what_was_configured() {
         let root = |path: &str| Root {
             path: path.into(),
+            patterns: vec!["/srv/jail/*/site".to_owned(), "/srv/*/site".to_owned()],
             purpose: Purpose::Application,
             callable: Allowed::Any,
             application_group: Allowed::Any,
@@ -106,6 +117,7 @@ mod tests {
         for all in ["/srv", "/srv/jail", "/srv/jail/", "/"] {
             assert_eq!(named(all), Path::new("/"), "{all}");
         }
+        assert_eq!(jail.roots(&[root("/srv/jail")]).remove(0).patterns, ["/*/site", "/srv/*/site"]);
         let preload = Preload { script: "/srv/jail/x.wsgi".into(), application_group: String::new() };
         assert_eq!(jail.preload(&[preload]).remove(0).script, Path::new("/x.wsgi"));
     }
