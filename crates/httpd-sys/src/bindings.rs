@@ -23,6 +23,7 @@ pub type apr_uint32_t = ::core::ffi::c_uint;
 pub type apr_int64_t = i64;
 pub type apr_uint64_t = u64;
 pub type apr_size_t = usize;
+pub type apr_ssize_t = isize;
 pub type apr_off_t = off_t;
 pub type apr_socklen_t = socklen_t;
 pub type apr_ino_t = ino_t;
@@ -1275,6 +1276,11 @@ unsafe extern "C" {
     ) -> ::core::ffi::c_int;
     pub static mut ap_server_conf: *mut server_rec;
     pub static mut ap_conftree: *mut ap_directive_t;
+    pub fn apr_hash_get(
+        ht: *mut apr_hash_t,
+        key: *const ::core::ffi::c_void,
+        klen: apr_ssize_t,
+    ) -> *mut ::core::ffi::c_void;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
     pub fn apr_os_file_put(

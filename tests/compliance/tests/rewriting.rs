@@ -35,6 +35,20 @@ fn a_rewritten_url_that_is_passed_through_meets_the_alias() {
 }
 
 #[test]
+fn request_uri_is_the_current_one_where_that_is_wanted() {
+    let apache = need!(setup())
+        .config("RewriteEngine On\nRewriteRule ^/old/(.*)$ /app/new/$1 [PT,QSA]")
+        .config("<Location /app/new>\nCGIVar REQUEST_URI current-uri\n</Location>")
+        .config("<Location /app/new/inner>\nCGIVar REQUEST_URI original-uri\n</Location>")
+        .start();
+    for (target, expected) in [("/old/a?x=1", "/app/new/a"), ("/old/inner/b?x=1", "/old/inner/b?x=1")] {
+        let seen = apache.get(target).expect_status(200).json();
+        assert_eq!(seen["REQUEST_URI"], expected);
+    }
+    apache.finish();
+}
+
+#[test]
 fn everything_that_is_no_file_can_be_rewritten_to_the_script() {
     let apache = need!(setup())
         .config("<Directory @ROOT@/www>\nRewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^(.*)$ /app/$1 [QSA,PT,L]\n</Directory>")

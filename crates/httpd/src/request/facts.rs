@@ -2,6 +2,7 @@
 
 use super::Request;
 use httpd_sys as sys;
+use std::ffi::CStr;
 use std::time::{Duration, SystemTime};
 
 /// The kind of the file a request was mapped to.
@@ -121,6 +122,22 @@ impl<'r> Request<'r> {
             0 => PassAuth::Off,
             1 => PassAuth::On,
             _ => PassAuth::Unset,
+        }
+    }
+
+    /// Whether `CGIVar REQUEST_URI current-uri` is in force: scripts see the URI as rules have rewritten it.
+    pub fn shows_current_uri(&self) -> bool {
+        const NAME: &CStr = c"REQUEST_URI";
+        // SAFETY: as in `cgi_pass_auth`; httpd keeps C strings in this table, under keys with their lengths known.
+        unsafe {
+            let core: *const sys::core_dir_config =
+                sys::ap_get_core_module_config((*self.raw()).per_dir_config).cast();
+            let rules = (*core).cgi_var_rules;
+            if rules.is_null() {
+                return false;
+            }
+            let rule = sys::apr_hash_get(rules, NAME.as_ptr().cast(), NAME.count_bytes().cast_signed());
+            !rule.is_null() && CStr::from_ptr(rule.cast()) == c"current-uri"
         }
     }
 

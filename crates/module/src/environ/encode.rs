@@ -15,6 +15,8 @@ pub struct Facts<'a> {
     pub method: &'a [u8],
     pub protocol: &'a [u8],
     pub request_line: &'a [u8],
+    /// The URI as rules have rewritten it, where `CGIVar` says that it is `REQUEST_URI`.
+    pub current_uri: Option<&'a [u8]>,
     pub query: &'a [u8],
     pub scheme: &'a [u8],
     pub server_software: &'a [u8],
@@ -111,7 +113,7 @@ fn request(frame: &mut RequestEncoder<'_>, facts: &Facts<'_>) -> Result<(), Wire
     let get = facts.head_as_get && facts.method == b"HEAD";
     frame.pair(b"REQUEST_METHOD", if get { b"GET" } else { facts.method })?;
     frame.pair(b"REQUEST_SCHEME", facts.scheme)?;
-    frame.pair(b"REQUEST_URI", names::target(facts.request_line))?;
+    frame.pair(b"REQUEST_URI", facts.current_uri.unwrap_or_else(|| names::target(facts.request_line)))?;
     frame.pair(b"QUERY_STRING", facts.query)?;
     frame.pair(b"SCRIPT_NAME", facts.forwarded.script_name.unwrap_or(facts.script_name))?;
     frame.pair(b"PATH_INFO", facts.path_info)?;

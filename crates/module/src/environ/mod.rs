@@ -96,6 +96,7 @@ fn facts<'a>(request: &Request<'a>, plan: &'a RequestPlan<'_>, forwarded: &'a Ch
         method: request.method().unwrap_or_default(),
         protocol: request.protocol().unwrap_or_default(),
         request_line: request.the_request().unwrap_or_default(),
+        current_uri: request.shows_current_uri().then(|| request.uri().unwrap_or_default()),
         query: request.args().unwrap_or_default(),
         scheme: request.scheme(),
         server_software: &child.software,

@@ -15,6 +15,7 @@ fn facts() -> Facts<'static> {
         method: b"HEAD",
         protocol: b"HTTP/1.1",
         request_line: b"HEAD /app//x?q=1 HTTP/1.1",
+        current_uri: None,
         query: b"q=1",
         scheme: b"http",
         server_software: b"Apache",
