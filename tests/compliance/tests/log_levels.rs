@@ -151,7 +151,8 @@ def application(environ, start_response):
     apache.request("GET", "/app?%0a%1b[31m").header("X-Evil", "\u{9b}31m").send().expect_status(200);
     apache.request("GET", "/app/%0a[wsgi:crit]%20forged").send();
     // A line is there in whole before the next one begins; the worker's own lines may come after the answer.
-    let words = ["request bell", "thread bell"].map(|word| (word, format!("{word}.*end-of-it")));
+    let words =
+        ["request bell", "thread bell"].map(|word| (word, format!("{word}{}", pick(".*end-of-it", ""))));
     for (_, line) in &words {
         kit::wait_until(kit::LIMIT, line, || apache.log().lines(line).len() >= 2);
     }

@@ -162,6 +162,7 @@ result = [environ['mod_wsgi.application_group'], sum(range(10))]";
                 );
             }
         }
+        kit::wait_until(kit::LIMIT, "a line for each", || apache.log().lines(code).len() >= 2);
         assert_eq!(apache.log().lines(code).len(), 2, "3.{}: once for each", python.minor);
         apache.restart();
         for name in ["one", "two"] {
@@ -176,6 +177,7 @@ fn free_threading_says_that_it_has_no_effect_where_python_has_a_gil() {
     let setup = need!(ours()).one_daemon("threads=1").fixture("eval").config("WSGIFreeThreading On");
     let apache = setup.expect_log("WSGI0200").start();
     assert_eq!(apache.eval("/eval", "result = 1"), json!(1));
+    apache.log().wait("WSGI0200");
     assert_eq!(apache.log().lines("WSGI0200").len(), 1, "{}", apache.log().text());
     apache.finish();
 }
