@@ -154,7 +154,11 @@ fn signals_reach_subscribers_and_do_no_harm() {
         nix::sys::signal::kill(worker, signal).unwrap();
         kit::wait_until(kit::LIMIT, "both interpreters hear of it", || {
             let text = std::fs::read_to_string(apache.scratch("signals")).unwrap_or_default();
-            ["main", "sub"].iter().all(|name| text.contains(&format!("process_signal {expected} {name}\n")))
+            // mod_wsgi 6.0.5 gives both interpreters the name of the one that began last.
+            let names = kit::pick(["main", "sub"], ["sub", "sub"]);
+            let count = text.matches(&format!("process_signal {expected} ")).count();
+            count >= 2
+                && names.iter().all(|name| text.contains(&format!("process_signal {expected} {name}\n")))
         });
     }
     assert_eq!(apache.get("/main").expect_status(200).text(), pid, "the worker lives");
