@@ -75,6 +75,9 @@ pub struct Args {
     /// Leave docs/benchmarks/ as it is
     #[arg(long)]
     no_report: bool,
+    /// Keep the results in docs/benchmarks/ although only a part was measured
+    #[arg(long, conflicts_with = "no_report")]
+    keep: bool,
     /// Show the names of all cases and servers, and end
     #[arg(long)]
     list: bool,
@@ -134,7 +137,7 @@ pub fn run(args: &Args) -> Result<()> {
     let docs = workspace.root.join("docs/benchmarks");
     // A part of the comparison does not replace the whole one.
     let whole = args.only.is_empty() && args.servers.is_empty() && !args.quick && !args.no_report;
-    report::keep(&results, whole.then_some(docs.as_path()))?;
+    report::keep(&results, (whole || args.keep).then_some(docs.as_path()))?;
     if let Some(file) = &args.json {
         std::fs::write(file, format!("{:#}\n", report::raw(&results)))
             .with_context(|| format!("cannot write {}", file.display()))?;
