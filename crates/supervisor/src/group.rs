@@ -1,6 +1,7 @@
 //! What a process group does next: which slots start a worker, which workers leave. Pure: events and time go in, actions
 //! come out. Processes, sockets and the log belong to the server.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use spec::worker::{Cause, Report};
@@ -93,6 +94,8 @@ enum Lane {
 struct Slot {
     lane: Lane,
     back_off: BackOff,
+    /// Its last worker ended before it was ready, or could not be made.
+    failed: bool,
 }
 
 /// The state of one process group.
@@ -171,6 +174,7 @@ impl Group {
     /// No process could be made; the delay before the next attempt.
     pub fn start_failed(&mut self, slot: u32, now: Instant, chance: u32) -> Duration {
         let Some(slot) = self.slot(slot) else { return Duration::ZERO };
+        slot.failed = true;
         let delay = slot.back_off.next(chance);
         slot.lane = Lane::Waiting(later(now, delay));
         delay
@@ -280,6 +284,13 @@ impl Group {
         lanes.chain(formers).chain(self.roll_over).min()
     }
 
+    /// The slots that nobody serves, and nobody will soon: their workers do not even get ready.
+    #[must_use]
+    pub fn down(&self, now: Instant) -> BTreeSet<u32> {
+        let down = |slot: &Slot| matches!(slot.lane, Lane::Waiting(until) if slot.failed && until > now);
+        (0_u32..).zip(&self.slots).filter(|(_, s)| !self.serving_formers() && down(s)).map(|s| s.0).collect()
+    }
+
     /// True when no worker is left and none will be started.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -352,6 +363,7 @@ impl Slot {
 
     /// The pause before the successor of a worker that leaves by its own wish. Only failures make it grow.
     fn delay_for(&mut self, cause: Cause, life: &Life, crowded: bool, now: Instant, chance: u32) -> Duration {
+        self.failed = !life.was_ready();
         match cause {
             // Its age is the time-out's length, which says nothing about health.
             Cause::StartupTimeout => self.back_off.next(chance),
@@ -369,6 +381,7 @@ impl Slot {
     }
 
     fn delay_after(&mut self, life: &Life, now: Instant, chance: u32) -> Duration {
+        self.failed = !life.was_ready();
         if life.was_ready() && life.age(now) >= HEALTHY_AFTER {
             self.back_off.reset();
         }
@@ -377,7 +390,9 @@ impl Slot {
 }
 
 fn fresh(processes: u32, now: Instant) -> Vec<Slot> {
-    (0..processes).map(|_| Slot { lane: Lane::Waiting(now), back_off: BackOff::default() }).collect()
+    (0..processes)
+        .map(|_| Slot { lane: Lane::Waiting(now), back_off: BackOff::default(), failed: false })
+        .collect()
 }
 
 #[cfg(test)]

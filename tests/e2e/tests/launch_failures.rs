@@ -74,3 +74,25 @@ fn the_witness_of_these_tests_works() {
     assert!(!told.contains("(0,"), "{told}");
     apache.finish();
 }
+
+#[test]
+fn cr_3_a_group_that_cannot_start_is_503_at_once() {
+    let setup = need!(crate::ours())
+        .config("WSGIDaemonProcess broken threads=1 python=/usr/bin/false listen-backlog=10")
+        .fixture("hello")
+        .config("WSGIProcessGroup broken")
+        .expect_log(r"WSGI100[234]: .*'broken'|WSGI1109: .*'broken'|WSGI\d+: .*/usr/bin/false")
+        .unsettled();
+    let apache = setup.start();
+    // From the second failure on there is a pause, in which nobody is made to wait.
+    let refused = || apache.log().lines(r"WSGI100[234]: .*'broken'").len() >= 3;
+    wait_until(LIMIT, "the group fails again and again", refused);
+    for _ in 0..5 {
+        let begin = std::time::Instant::now();
+        let response = apache.get("/hello").expect_status(503);
+        assert!(response.header("Retry-After").is_some(), "{:?}", response.head);
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    }
+    apache.log().wait("WSGI1109: .*'broken'");
+    apache.finish();
+}

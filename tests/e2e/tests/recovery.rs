@@ -23,7 +23,7 @@ fn cr_1_a_crash_loop_backs_off_and_recovers() {
         .config("WSGIDaemonProcess app threads=1 python-home=@ROOT@/venv\nWSGIProcessGroup app")
         .fixture("hello");
     let apache = setup.unsettled().start();
-    apache.expect_log(r"WSGI1002: .* ended with exit status 3 while starting");
+    apache.expect_log(r"WSGI1002: .* ended with exit status 3 while starting|WSGI1109: ");
     let starts = || -> Vec<f64> {
         let text = std::fs::read_to_string(apache.scratch("starts")).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()

@@ -57,7 +57,7 @@ pub fn deliver(
     request: &Outgoing<'_>,
     free: impl FnOnce(),
 ) -> Result<Ended, (Failure, Stage)> {
-    let mut fresh_only = false;
+    let (mut fresh_only, mut again) = (false, false);
     let mut fresh = 0;
     let mut reloads = 0;
     loop {
@@ -76,12 +76,16 @@ pub fn deliver(
         }
         let mut exchange = Exchange::new(client, inbox, request.terms);
         let result = exchange.run(connection.as_fd());
-        if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() && !fresh_only {
+        if matches!(result, Err(Failure::Reset)) && exchange.is_untouched() {
             // It was closed with bytes of ours unread, and an application starts only when all of them were read. None of a
             // streamed body is among them: it was not asked for. The other idle connections lead to the same worker.
             line.forget();
             fresh_only = true;
-            continue;
+            if !again {
+                again = true;
+                continue;
+            }
+            return Err((Failure::NotTaken(fresh), Stage::Sending));
         }
         if let Err(Failure::Refused { reason: RefusalReason::Reload, .. }) = result {
             // Refused before the application saw it, and the body is still here: the successor gets all of it.

@@ -64,6 +64,7 @@ impl Server {
         for error in rejected {
             self.main_log.say(Code::ListenerRejected, &format!("Not used: {error}."));
         }
+        self.forget_down();
         let first = self.directory.is_none();
         if let Some(directory) = moved {
             self.move_to(directory);
@@ -120,6 +121,7 @@ impl Server {
                 definition: group.clone(),
                 machine: Group::new(group.processes, limits, now),
                 listeners,
+                down: BTreeSet::new(),
                 log: log.map(|(file, limit)| Log::limited(file, limit)),
                 throttle: Throttle::new(now),
             });

@@ -1,14 +1,15 @@
 //! The running supervisor: waits, lets the groups decide, and does what they say. Definitions are made ready in `prepare` and
-//! taken in `define`, processes handled in `workers`, what they print in `outputs`, messages in `channel`.
+//! taken in `define`, processes handled in `workers`, sockets that nobody serves in `down`, what they print in `outputs`, messages in `channel`.
 
 mod channel;
 mod define;
+mod down;
 mod outputs;
 mod prepare;
 mod sources;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,8 @@ struct Entry {
     listeners: Vec<OwnedFd>,
     log: Option<Log>,
     throttle: Throttle,
+    /// The slots whose sockets are watched here, see `down`.
+    down: BTreeSet<u32>,
 }
 
 /// The supervisor.
@@ -148,6 +151,7 @@ impl Server {
             Source::Exit(id) => self.worker_ended(id),
             Source::Status(id) => self.read_status(id),
             Source::Output(id) => self.read_output(id),
+            Source::Listener { key, slot } => self.send_away(key, slot),
         }
     }
 
@@ -168,6 +172,7 @@ impl Server {
             let (key, actions) = (entry.key, entry.machine.tick(now));
             self.perform(key, actions, now);
         }
+        self.watch_down(now);
         self.tick_outputs(now);
         self.entries.retain(|entry| entry.defined || !entry.machine.is_gone());
     }

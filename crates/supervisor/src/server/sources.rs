@@ -24,7 +24,17 @@ pub enum Source {
     Status(WorkerId),
     /// Log pipe of a worker.
     Output(WorkerId),
+    /// The socket of a slot that is down.
+    Listener {
+        /// Its group.
+        key: u64,
+        /// Below 4096: the most processes that a group can have.
+        slot: u32,
+    },
 }
+
+/// Slots that a group can have at most.
+const SLOTS: u64 = 4096;
 
 impl Source {
     fn to_token(self) -> u64 {
@@ -35,6 +45,7 @@ impl Source {
             Self::Exit(id) => 4 + id.0 * 4,
             Self::Status(id) => 5 + id.0 * 4,
             Self::Output(id) => 6 + id.0 * 4,
+            Self::Listener { key, slot } => (key * SLOTS + u64::from(slot)) * 4 + 3,
         }
     }
 
@@ -47,6 +58,9 @@ impl Source {
             (1.., 0) => Some(Self::Exit(id())),
             (1.., 1) => Some(Self::Status(id())),
             (1.., 2) => Some(Self::Output(id())),
+            (number, 3) => {
+                Some(Self::Listener { key: number / SLOTS, slot: u32::try_from(number % SLOTS).ok()? })
+            }
             _ => None,
         }
     }
@@ -117,7 +131,8 @@ mod tests {
         let ids = [WorkerId(0), WorkerId(1), WorkerId(99)];
         let workers =
             ids.into_iter().flat_map(|id| [Source::Exit(id), Source::Status(id), Source::Output(id)]);
-        let all = [Source::Channel, Source::Parent, Source::Signals].into_iter().chain(workers);
+        let slots = [(0, 0), (0, 4095), (7, 1)].map(|(key, slot)| Source::Listener { key, slot });
+        let all = [Source::Channel, Source::Parent, Source::Signals].into_iter().chain(workers).chain(slots);
         for source in all {
             assert_eq!(Source::from_token(source.to_token()), Some(source));
         }

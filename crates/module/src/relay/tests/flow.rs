@@ -248,7 +248,7 @@ fn cr_5_a_request_that_was_not_read_is_sent_once_more_and_only_once() {
                 }
             });
             let result = deliver(&mut client, &mut Inbox::default(), &line, &request, || {});
-            assert!(matches!(result, Err((Failure::Reset, Stage::Working))), "{result:?}");
+            assert!(matches!(result, Err((Failure::NotTaken(2), Stage::Sending))), "{result:?}");
         });
         assert!(line.forgotten.get());
         assert_eq!((line.fresh.borrow().len(), client.uploaded), (1, 0));
