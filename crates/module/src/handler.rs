@@ -178,7 +178,13 @@ fn plan<'g>(
             return Err(Refusal::UnsettledGroup { variable, group });
         }
     }
-    let group = group(settings, generation, &name, facts.server_name)?;
+    let group = group(settings, generation, &name, facts.server_name).map_err(|refusal| {
+        let missing = settings.group_variable().filter(|variable| now(variable).is_none());
+        match missing {
+            Some(variable) => refusal.without_variable(variable),
+            None => refusal,
+        }
+    })?;
     if let Some(by) = chooser.filter(|by| by.definition.account != group.definition.account) {
         let (group, by) = (group.definition.name.clone(), by.definition.name.clone());
         return Err(Refusal::ForeignChoice { group, by });

@@ -100,6 +100,17 @@ pub enum Refusal {
          WSGIProcessGroup or process-group="
     )]
     UnknownGroup(String),
+    /// A name that is a variable's value, and the variable is not there.
+    #[error(
+        "{code}: the process group of this request is %{{ENV:{variable}}}, and the variable {variable} is not set for it: set it in the \
+         server's configuration, outside of .htaccess files, with SetEnvIf or the flag [E={variable}:NAME] of RewriteRule"
+    )]
+    NoVariable {
+        /// That of the refusal of an unknown name.
+        code: String,
+        /// Its name.
+        variable: String,
+    },
     /// A group of another virtual host.
     #[error(
         "WSGI0152: process group {group} is declared in the virtual host {server} and serves only that: declare it outside of \
@@ -165,6 +176,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The same refusal of a name that stands for a variable which is not set: the name is not what is wrong.
+    #[must_use]
+    pub fn without_variable(self, variable: &[u8]) -> Self {
+        match self {
+            Self::UnknownGroup(_) | Self::Restricted(_) => {
+                let code = self.to_string().chars().take_while(|c| *c != ':').collect();
+                Self::NoVariable { code, variable: variable.escape_ascii().to_string() }
+            }
+            other => other,
+        }
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -179,6 +202,7 @@ impl Refusal {
             | Self::EmbeddedForbidden
             | Self::Embedded
             | Self::UnknownGroup(_)
+            | Self::NoVariable { .. }
             | Self::ForeignGroup { .. }
             | Self::Service(_)
             | Self::OutsideRoot { .. }
@@ -286,5 +310,14 @@ mod tests {
             let text = refusal.to_string();
             assert!(text.starts_with("WSGI") && text[4..8].bytes().all(|b| b.is_ascii_digit()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named() {
+        let text = Refusal::UnknownGroup("%{ENV:SITE}".into()).without_variable(b"SITE").to_string();
+        assert!(text.starts_with("WSGI0151: ") && text.contains("the variable SITE is not set"), "{text}");
+        let text = Refusal::Restricted("x".into()).without_variable(b"SITE").to_string();
+        assert!(text.starts_with("WSGI0149: ") && text.contains("[E=SITE:NAME]"), "{text}");
+        assert_eq!(Refusal::Embedded.without_variable(b"SITE").to_string(), Refusal::Embedded.to_string());
     }
 }

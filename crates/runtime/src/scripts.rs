@@ -12,9 +12,9 @@ pub struct Roots(Vec<(Vec<u8>, Root)>);
 pub enum NotAllowed {
     /// Another script.
     #[error(
-        "the script \"{0}\" is outside what WSGIScriptAlias and the other aliases of the configuration allow for this process group; \
-         for a script of AddHandler or SetHandler wsgi-script, both the handler and Options +ExecCGI must stand in the \
-         server's own configuration, not in .htaccess files"
+        "the script \"{0}\" is outside what WSGIScriptAlias and the other aliases of the configuration allow for this process group: \
+         add a WSGIScriptAlias that leads to it, or, for a script of AddHandler or SetHandler wsgi-script, write both the \
+         handler and Options +ExecCGI into its <Directory> in the server's configuration, as those of .htaccess files do not count"
     )]
     Script(String),
     /// A script that may not be asked this.

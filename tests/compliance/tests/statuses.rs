@@ -197,6 +197,12 @@ const REFUSED: &[(&str, &str, Outcome, Outcome)] = &[
         is(500, "WSGI0151: ", false),
         is(500, "WSGI0151: ", false),
     ),
+    (
+        "no-variable",
+        "WSGIProcessGroup %{ENV:UNSET}",
+        is(500, "WSGI0151: ", false),
+        is(500, "WSGI0151: ", false),
+    ),
     ("restricted", "WSGIRestrictProcess other", is(500, "WSGI0149: ", false), is(500, "WSGI0149: ", false)),
     ("embedded", "WSGIProcessGroup %{GLOBAL}", is(500, "WSGI0143: ", false), is(500, "WSGI0143: ", false)),
 ];

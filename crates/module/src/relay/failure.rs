@@ -202,7 +202,7 @@ impl Failure {
             Self::Connect { .. } => worker(503, "WSGI0117", DOWN),
             Self::ForeignListener { .. } => us(503, Critical, "WSGI1108", FOREIGN),
             Self::NotTaken(_) => worker(503, "WSGI1109", DOWN),
-            Self::Refused { reason: RefusalReason::Script, .. } => us(500, Error, "WSGI1110", ROOTS),
+            Self::Refused { reason: RefusalReason::Script, .. } => us(500, Error, "WSGI1110", ""),
             Self::Refused { reason: RefusalReason::Version, .. }
             | Self::Protocol(WireError::Version { .. }) => us(503, Error, "WSGI1111", VERSIONS),
             Self::Reloading(_) | Self::Refused { reason: RefusalReason::Reload, .. } => {
@@ -236,8 +236,6 @@ const FOREIGN: &str =
     "Nothing was sent to it. Find out who could write to the socket's directory, and restart Apache.";
 const CHANGING: &str =
     "Something changes the file's time all the time: look for a program that writes to it.";
-const ROOTS: &str =
-    "A worker loads only scripts that a WSGIScriptAlias or WSGIScriptAliasMatch leads to its group: add one.";
 const VERSIONS: &str = "mod_wsgi.so and _wsgi_runtime.abi3.so are of different versions: install both, then stop and start \
                         Apache.";
 const REPORT: &str = "This should not happen: please report it with this line.";
@@ -280,6 +278,8 @@ pub fn sentence(failure: &Failure, stage: Stage, script: &[u8], group: &str, slo
     };
     let worker = slot.map(|slot| format!(", slot {slot}")).unwrap_or_default();
     let doing = match stage {
+        // A refusal has its own words to the end, and they say when it was.
+        _ if matches!(failure, Failure::Refused { .. }) => String::new(),
         Stage::Arriving => String::new(),
         Stage::Sending => " while the request was sent to it".to_owned(),
         Stage::Working => " while it worked on the request, before an answer".to_owned(),
@@ -317,6 +317,10 @@ mod tests {
         );
         let line = sentence(&Failure::Closed, Stage::Answering(7), b"/a", "g", None);
         assert!(line.contains("WSGI0119: Process group 'g': ") && line.contains("after 7 bytes"), "{line}");
+        let refused =
+            Failure::Refused { reason: RefusalReason::Script, text: "the script is outside: add it".into() };
+        let line = sentence(&refused, Stage::Working, b"/a", "g", None);
+        assert!(line.ends_with(": it refused the request: the script is outside: add it."), "{line}");
     }
 
     #[test]

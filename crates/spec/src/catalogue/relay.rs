@@ -71,8 +71,8 @@ pub(super) const TABLE: &[Entry] = &[
         code: 1110,
         level: Error,
         happened: "The worker refused the script: the configuration does not lead to it in this process group. The request is answered with 500.",
-        why: "A handler set by AddHandler, an .htaccess file or a rewrite rule leads to a script that no alias names for this group.",
-        action: "Add a WSGIScriptAlias or WSGIScriptAliasMatch that leads to the script in this group.",
+        why: "No alias leads to the script in this group, as after a rewrite rule; or AddHandler or SetHandler, or Options +ExecCGI, stands only in an .htaccess file.",
+        action: "Add a WSGIScriptAlias or WSGIScriptAliasMatch that leads to the script in this group; or write both the handler and Options +ExecCGI into its <Directory> in the server's configuration.",
     },
     Entry {
         code: 1111,

@@ -66,7 +66,7 @@ pub const APPLICATION_GROUP: DirectiveRow = DirectiveRow {
     name: c"WSGIApplicationGroup",
     syntax: GROUP,
     context: Context::Sections,
-    default: "%{RESOURCE}",
+    default: "%{RESOURCE}; the main interpreter for the only application of a process group",
     help:
         c"the interpreter in the process: a name, %{GLOBAL}, %{SERVER}, %{HOST}, %{RESOURCE} or %{ENV:NAME}",
     difference: CHECKED,

@@ -36,7 +36,7 @@ pub(super) const TABLE: &[OptionRow] = &[
         "maximum-requests",
         "a whole number, 0 for no limit",
         "0",
-        "requests after which a worker is replaced; its successor is ready before it leaves",
+        "requests after which a worker is replaced; its successor is ready before it leaves, so it may serve more",
         "mod_wsgi ends the worker first; with threads=1 and 1 here, wsgi.run_once is true and the worker serves one request",
         |d, v| {
             let count = value::number(v, 0, u64::MAX)?;
