@@ -170,3 +170,16 @@ fn sockets_out_of_reach_are_named_at_the_start_with_the_directory() {
     apache.get("/app").expect_status(503);
     apache.finish();
 }
+
+#[test]
+fn a_socket_that_apache_may_not_connect_to_is_named_at_the_start() {
+    let setup = need!(ours_as_root());
+    let site = need!(kit::users::site('a'));
+    let options = format!("threads=2 socket-user={}", site.name);
+    let apache =
+        setup.one_daemon(&options).app("app", HELLO).unsettled().expect_log("WSGI1318|WSGI0117").start();
+    let line = apache.log().wait("WSGI1318: ");
+    assert!(line.contains("'app'") && line.contains(".sock") && line.contains("socket-user="), "{line}");
+    apache.get("/app").expect_status(503);
+    apache.finish();
+}

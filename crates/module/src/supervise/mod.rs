@@ -336,7 +336,7 @@ pub fn forget_in_child() {
     }
 }
 
-/// Says which directory keeps this child, which is Apache's user by now, from the sockets.
+/// Says what keeps this child, which is Apache's user by now, from the sockets: a directory above them, or what connecting says.
 pub fn look_for_sockets(child: &Child<'_>) {
     let Some(generation) = child.server().config::<Wsgi>().generation() else { return };
     let directory = &generation.definitions.socket_directory;
@@ -346,6 +346,20 @@ pub fn look_for_sockets(child: &Child<'_>) {
     if let Some(stopped) = check::reach::stops_here(&directory.join("socket")) {
         let reason = check::sockets_out_of_reach(&stopped, check::children_uid());
         child.server().log().write(Level::Error, format!("WSGI1318: {reason}").as_bytes());
+        return;
+    }
+    // All sockets of a group have the same owner. Nobody takes connections where service scripts run.
+    for group in generation.groups.iter().filter(|group| group.definition.threads > 0) {
+        let Some(path) = group.sockets.first() else { continue };
+        let Err(error) = unix::stream::connect_to(path) else { continue };
+        if error.kind() == std::io::ErrorKind::PermissionDenied {
+            let (name, path, uid) = (&group.definition.name, path.display(), check::children_uid());
+            let line = format!(
+                "WSGI1318: Process group '{name}': the web server's user (uid {uid}) may not connect to {path}: {error}. Leave socket-user= \
+                 out, or name that user there; where SELinux or AppArmor is in force, let httpd connect to sockets in this directory."
+            );
+            child.server().log().write(Level::Error, line.as_bytes());
+        }
     }
 }
 

@@ -119,9 +119,9 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         code: 1318,
         level: Error,
-        happened: "A new process of Apache cannot reach the directory of the sockets. All requests for process groups are answered with 503.",
-        why: "DefaultRuntimeDir or WSGISocketPrefix is in a directory that is for root only, or a security module forbids it.",
-        action: "The line names the directory: run `chmod o+x` on it, or write WSGISocketPrefix with another one, such as /run/wsgi.",
+        happened: "A new process of Apache has tried to connect to the sockets of process groups, and may not. Their requests are answered with 503.",
+        why: "DefaultRuntimeDir or WSGISocketPrefix is in a directory that is for root only, `socket-user=` names another user than Apache's, or a security module such as SELinux forbids it.",
+        action: "Where the line names a directory, run `chmod o+x` on it, or write WSGISocketPrefix with another one, such as /run/wsgi; where it names a socket, leave `socket-user=` out or name Apache's user.",
     },
     Entry {
         code: 1319,
