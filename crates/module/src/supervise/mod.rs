@@ -29,7 +29,7 @@ use crate::admission::Ledger;
 use crate::check;
 use crate::companions::Companions;
 use crate::generation::Generation;
-use crate::groups::{Groups, Resolved};
+use crate::groups::{GroupHandle, Groups, Resolved};
 use crate::hooks::Wsgi;
 
 /// The supervisor answers a definition within this time: it binds sockets and forks, and waits for nothing.
@@ -339,28 +339,31 @@ pub fn forget_in_child() {
 /// Says what keeps this child, which is Apache's user by now, from the sockets: a directory above them, or what connecting says.
 pub fn look_for_sockets(child: &Child<'_>) {
     let Some(generation) = child.server().config::<Wsgi>().generation() else { return };
-    let directory = &generation.definitions.socket_directory;
     if generation.definitions.groups.is_empty() {
         return;
     }
-    if let Some(stopped) = check::reach::stops_here(&directory.join("socket")) {
-        let reason = check::sockets_out_of_reach(&stopped, check::children_uid());
+    let directory = &generation.definitions.socket_directory;
+    let reasons: Vec<String> = match check::reach::stops_here(&directory.join("socket")) {
+        Some(stopped) => vec![check::sockets_out_of_reach(&stopped, check::children_uid())],
+        None => generation.groups.iter().filter_map(forbidden).collect(),
+    };
+    for reason in reasons {
         child.server().log().write(Level::Error, format!("WSGI1318: {reason}").as_bytes());
-        return;
     }
-    // All sockets of a group have the same owner. Nobody takes connections where service scripts run.
-    for group in generation.groups.iter().filter(|group| group.definition.threads > 0) {
-        let Some(path) = group.sockets.first() else { continue };
-        let Err(error) = unix::stream::connect_to(path) else { continue };
-        if error.kind() == std::io::ErrorKind::PermissionDenied {
-            let (name, path, uid) = (&group.definition.name, path.display(), check::children_uid());
-            let line = format!(
-                "WSGI1318: Process group '{name}': the web server's user (uid {uid}) may not connect to {path}: {error}. Leave socket-user= \
-                 out, or name that user there; where SELinux or AppArmor is in force, let httpd connect to sockets in this directory."
-            );
-            child.server().log().write(Level::Error, line.as_bytes());
-        }
-    }
+}
+
+/// What to say when connecting to a group's sockets, which all have the same owner, is forbidden.
+fn forbidden(group: &GroupHandle) -> Option<String> {
+    // Nobody takes connections where service scripts run.
+    let path = group.sockets.first().filter(|_| group.definition.threads > 0)?;
+    let error = unix::stream::connect_to(path).err()?;
+    let (name, path, uid) = (&group.definition.name, path.display(), check::children_uid());
+    (error.kind() == std::io::ErrorKind::PermissionDenied).then(|| {
+        format!(
+            "Process group '{name}': the web server's user (uid {uid}) may not connect to {path}: {error}. Leave socket-user= out, or \
+             name that user there; where SELinux or AppArmor is in force, let httpd connect to sockets in this directory."
+        )
+    })
 }
 
 /// A child of httpd that has ended gives back the worker slots it held.
