@@ -253,7 +253,7 @@ fn start_threads(
             .name(format!("wsgi-{number}"))
             .stack_size(stack)
             .spawn(move || thread::run(&shared, &gateway, (number, watched), &ready));
-        threads.push(started.map_err(system("a request thread (see threads= and stack-size=)"))?);
+        threads.push(started.map_err(system("a request thread (see threads=, stack-size= and, where set, memory-limit= and virtual-memory-limit=)"))?);
     }
     drop(ready);
     // Ends when each has sent, or when one has ended without.

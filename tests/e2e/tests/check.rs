@@ -99,6 +99,36 @@ fn groups_that_are_not_declared_and_aliases_without_a_group_are_named() {
 }
 
 #[test]
+fn a_group_of_another_virtual_host_is_a_mistake_and_serves_nothing_here() {
+    let host = |name: &str, lines: &str| {
+        format!("<VirtualHost 127.0.0.1:@PORT@>\nServerName {name}\n{lines}\n</VirtualHost>")
+    };
+    let declares = host(
+        "v.test",
+        "WSGIDaemonProcess mine threads=2\nWSGIScriptAlias /own @SITE@/app.wsgi process-group=mine",
+    );
+    let setup = need!(ours()).file("site/app.wsgi", HELLO).config(&declares);
+    let other = host("w.test", "WSGIScriptAlias /other @SITE@/app.wsgi process-group=mine");
+    let text = says(
+        setup.config(&other),
+        false,
+        &[
+            "WSGI0152: process group mine is declared in the virtual host v.test",
+            "(WSGIScriptAlias /other)",
+            "WSGIScriptAlias /own of v.test",
+        ],
+    );
+    assert!(!text.contains("WSGIScriptAlias /other of"), "{text}");
+    // What all servers have serves the owner, too.
+    let setup = need!(ours()).file("site/app.wsgi", HELLO).config(&declares);
+    says(
+        setup.config("WSGIScriptAlias /all @SITE@/app.wsgi process-group=mine"),
+        true,
+        &["WSGIScriptAlias /all"],
+    );
+}
+
+#[test]
 fn aliases_that_are_hidden_or_lead_nowhere_are_named() {
     let setup = need!(ours()).one_daemon("threads=2").app("app", HELLO);
     let config = "WSGIScriptAlias /app/admin @SITE@/app.wsgi\nWSGIScriptAlias /gone @SITE@/gone.wsgi";

@@ -30,11 +30,14 @@ pub fn about(report: &Report, exists: &dyn Fn(&Path) -> bool) -> Vec<String> {
     sentences
 }
 
-/// What can lead to the group. A name that depends on the request may be any.
+/// What can lead to the group. A name that depends on the request may be any; a group of a virtual host serves that and what it
+/// inherits.
 pub fn leads_to<'a>(report: &'a Report, group: &Group) -> Vec<&'a Lead> {
     let name = &group.definition.name;
     let reaches = |to: &String| to == name || to.starts_with("%{ENV:");
-    report.leads.iter().filter(|lead| lead.groups.iter().any(reaches)).collect()
+    let owner = &group.definition.server;
+    let may = |lead: &&Lead| owner.is_empty() || lead.server.is_empty() || lead.server == *owner;
+    report.leads.iter().filter(may).filter(|lead| lead.groups.iter().any(reaches)).collect()
 }
 
 /// Several applications in one process group: sub-interpreters, in which C extensions hang, or one interpreter for all.

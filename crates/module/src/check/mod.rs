@@ -21,6 +21,7 @@ use spec::options::{Draft, ServerFacts};
 use crate::config::{Declared, Remark, ServerConfig};
 use crate::groups::Resolved;
 use crate::hooks::Wsgi;
+use crate::refusal::Refusal;
 use crate::routing::calls::CallRoot;
 use crate::routing::leads::{self, ServerLeads};
 use accounts::{Databases, FileSystem};
@@ -114,6 +115,7 @@ pub fn resolve(parent: &Parent<'_>) -> Resolution {
     resolution.notices.extend(account_notice(&ignored));
     resolution.doubts.extend(main.global.python_home.as_deref().and_then(home_doubt));
     resolution.look_at_names(main, &leads, &calls);
+    resolution.look_at_owners(parent, &leads);
     resolution.mistakes.extend(prefix_mistake(main).filter(|_| !resolution.groups.is_empty()));
     resolution.notices.extend(sockets_notice(parent, main).filter(|_| !resolution.groups.is_empty()));
     if let Err(reason) = check_paths(parent, main, &resolution.groups) {
@@ -219,6 +221,21 @@ impl Resolution {
                  applications in the web server itself: its requests are answered 500; add WSGIProcessGroup NAME or \
                  process-group=NAME"
             ));
+        }
+    }
+
+    /// Aliases that lead to a group of another virtual host, which answers none of their requests. One that the owner inherits is
+    /// fine there.
+    fn look_at_owners(&mut self, parent: &Parent<'_>, servers: &[ServerLeads]) {
+        let hosts: Vec<String> = parent
+            .servers()
+            .map(|server| String::from_utf8_lossy(server.hostname().unwrap_or_default()).into_owned())
+            .collect();
+        for Resolved { definition, .. } in &self.groups {
+            let (group, server) = (definition.name.clone(), definition.server.clone());
+            let refusal = Refusal::ForeignGroup { group, server }.to_string();
+            let foreign = leads::foreign(servers, &hosts, definition.name.as_bytes(), &definition.server);
+            self.doubts.extend(foreign.into_iter().map(|directive| format!("{refusal} ({directive})")));
         }
     }
 

@@ -319,6 +319,21 @@ pub fn without_group(servers: &[ServerLeads]) -> BTreeSet<String> {
     nowhere.map(|lead| lead.directive.clone()).collect()
 }
 
+/// The directives of other servers than `owner` that name its group, where it does not have them, too. `hosts` are the names of the
+/// servers; a group without an owner serves all.
+#[must_use]
+pub fn foreign(servers: &[ServerLeads], hosts: &[String], group: &[u8], owner: &str) -> BTreeSet<String> {
+    let has = |lead: &Lead| {
+        servers.iter().zip(hosts).any(|(server, host)| host == owner && server.leads.contains(lead))
+    };
+    let others = servers.iter().zip(hosts).filter(|(_, host)| !owner.is_empty() && *host != owner);
+    let named = others.flat_map(|(server, _)| {
+        let leads = server.leads.iter().filter(|lead| !server.is_dispatched(lead) && !has(lead));
+        leads.filter(|lead| server.groups(lead).iter().any(|name| name.fixed() == Some(group)))
+    });
+    named.map(|lead| lead.directive.clone()).collect()
+}
+
 /// Every fixed group name that an alias, a server or a section uses.
 #[must_use]
 pub fn used_names(servers: &[ServerLeads]) -> BTreeSet<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::table;
+use super::{hint, table};
 
 /// A line that cannot be right, whatever the machine looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,9 +31,9 @@ pub enum OptionError {
     OpenQuote(String),
     /// A name that is in no table.
     #[error(
-        "WSGIDaemonProcess {group}: there is no option \"{option}\": the options are {}; check the spelling \
+        "WSGIDaemonProcess {group}: there is no option \"{option}\": {}the options are {}; check the spelling \
          (lower case, with hyphens) or remove it",
-        table::names()
+        hint::name(.option), table::names()
     )]
     Unknown {
         /// Process group.
@@ -61,7 +61,8 @@ pub enum OptionError {
     },
     /// A value outside what the table allows.
     #[error(
-        "WSGIDaemonProcess {group}: {option}=\"{value}\" {reason}: write {option}={syntax} (default: {default})"
+        "WSGIDaemonProcess {group}: {option}=\"{value}\" {reason}: {}write {option}={syntax} (default: {default})",
+        hint::number(.option, .value, .syntax)
     )]
     Value {
         /// Process group.

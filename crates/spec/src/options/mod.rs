@@ -3,6 +3,7 @@
 
 mod draft;
 mod error;
+mod hint;
 mod life;
 mod python;
 mod resolve;
