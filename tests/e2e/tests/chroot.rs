@@ -161,11 +161,13 @@ fn no_worker_while(inject: &str) -> Result<(), String> {
     let supervisor = apache.wait_supervisor();
     let options = ["-e", "trace=chroot", "-e", &format!("inject=chroot:{inject}")];
     let strace = Strace::attach(supervisor.pid, apache.root(), &options);
-    apache.expect_log("WSGI100[23]: .*'app'");
+    apache.expect_log("WSGI100[23]: .*'app'|WSGI1109: ");
     former.kill();
     apache.log().wait("WSGI1003: .*changing its root directory");
     assert!(apache.workers().is_empty());
     drop(strace);
+    // Until the next try, requests are answered 503.
+    kit::wait_until(kit::LIMIT, "a worker is there", || !apache.workers().is_empty());
     assert_eq!(apache.eval("/inside", "import os; result = os.listdir('/srv')"), json!(["eval.wsgi"]));
     apache.finish();
     Ok(())
