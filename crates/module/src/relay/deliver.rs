@@ -57,7 +57,7 @@ pub fn deliver(
     request: &Outgoing<'_>,
     free: impl FnOnce(),
 ) -> Result<Ended, (Failure, Stage)> {
-    let (mut fresh_only, mut again) = (false, false);
+    let (mut fresh_only, mut repeated) = (false, false);
     let mut fresh = 0;
     let mut reloads = 0;
     loop {
@@ -81,11 +81,10 @@ pub fn deliver(
             // streamed body is among them: it was not asked for. The other idle connections lead to the same worker.
             line.forget();
             fresh_only = true;
-            if !again {
-                again = true;
-                continue;
+            if std::mem::replace(&mut repeated, true) {
+                return Err((Failure::NotTaken(fresh), Stage::Sending));
             }
-            return Err((Failure::NotTaken(fresh), Stage::Sending));
+            continue;
         }
         if let Err(Failure::Refused { reason: RefusalReason::Reload, .. }) = result {
             // Refused before the application saw it, and the body is still here: the successor gets all of it.

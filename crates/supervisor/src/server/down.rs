@@ -21,10 +21,10 @@ impl Server {
             if down == entry.down {
                 continue;
             }
-            let socket = |slot: &u32| entry.listeners.get(usize::try_from(*slot).unwrap_or(usize::MAX));
-            entry.down.difference(&down).filter_map(socket).for_each(|socket| self.sources.remove(socket));
+            let over = entry.down.difference(&down).filter_map(|slot| entry.listener(*slot));
+            over.for_each(|socket| self.sources.remove(socket));
             let watched = |slot: &u32| {
-                let socket = socket(slot)?;
+                let socket = entry.listener(*slot)?;
                 // Another process may be quicker to accept: that must not stop this one.
                 ioctl_fionbio(socket, true).ok()?;
                 self.sources.add(socket, Source::Listener { key: entry.key, slot: *slot }).ok()
@@ -41,8 +41,7 @@ impl Server {
     pub(super) fn forget_down(&mut self) {
         for entry in &mut self.entries {
             for slot in std::mem::take(&mut entry.down) {
-                let socket = usize::try_from(slot).ok().and_then(|slot| entry.listeners.get(slot));
-                socket.into_iter().for_each(|socket| self.sources.remove(socket));
+                entry.listener(slot).into_iter().for_each(|socket| self.sources.remove(socket));
             }
         }
     }
@@ -51,8 +50,7 @@ impl Server {
     /// that nobody has looked at it.
     pub(super) fn send_away(&mut self, key: u64, slot: u32) {
         let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else { return };
-        let socket = usize::try_from(slot).ok().and_then(|slot| entry.listeners.get(slot));
-        let Some(socket) = socket.filter(|_| entry.down.contains(&slot)) else { return };
+        let Some(socket) = entry.listener(slot).filter(|_| entry.down.contains(&slot)) else { return };
         for _ in 0..AT_A_TIME {
             if accept_with(socket, SocketFlags::CLOEXEC).is_err() {
                 return;

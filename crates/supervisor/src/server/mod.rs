@@ -49,6 +49,13 @@ struct Entry {
     down: BTreeSet<u32>,
 }
 
+impl Entry {
+    /// The socket of a slot.
+    fn listener(&self, slot: u32) -> Option<&OwnedFd> {
+        self.listeners.get(usize::try_from(slot).ok()?)
+    }
+}
+
 /// The supervisor.
 pub struct Server {
     channel: Option<OwnedFd>,

@@ -50,8 +50,7 @@ impl Server {
     pub(super) fn start_worker(&mut self, key: u64, slot: u32, now: Instant) {
         let Some(facts) = &self.facts else { return };
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.key == key) else { return };
-        let listener = usize::try_from(slot).ok().and_then(|slot| entry.listeners.get(slot));
-        let Some(listener) = listener else { return };
+        let Some(listener) = entry.listener(slot) else { return };
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
         let started = crate::launch::start(&entry.definition, facts, listener.as_fd());
