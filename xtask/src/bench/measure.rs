@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::cases::Case;
+use super::cases::{Case, Transport, Work};
 use super::cpu;
 use super::load::{self, pace::Latency};
 use super::peers::Peer;
@@ -92,8 +92,11 @@ pub fn rounds(
             told(&format!("{case}: {} {:.0}/s, {:.0} µs CPU", peer.name(), sample.rate, sample.cpu));
         }
     }
-    let pace = if effort.latency && case.work.transfer() == 0 { pace(&seen) } else { None };
-    if let Some(rate) = pace.filter(|_| super::cases::Transport::Http == case.transport) {
+    // The client of fixed rates sends plain GETs on connections that stay open.
+    let is_paced =
+        case.transport == Transport::Http && case.work.transfer() == 0 && case.work != Work::Document;
+    let pace = if effort.latency && is_paced { pace(&seen) } else { None };
+    if let Some(rate) = pace {
         latencies(case, servers, rate, effort, &mut seen, told)?;
     }
     if effort.system_calls && case.work.transfer() == 0 {
@@ -101,7 +104,7 @@ pub fn rounds(
             seen.system_calls = super::syscalls::per_answer(case, *peer, &servers[peer], folder)?;
         }
     }
-    Ok(Measured { case: *case, pace: pace.filter(|_| case.transport == super::cases::Transport::Http), seen })
+    Ok(Measured { case: *case, pace, seen })
 }
 
 /// Half of what the slowest server can do: nobody is asked for more than it has.
@@ -119,9 +122,6 @@ fn latencies(
     seen: &mut BTreeMap<Peer, Seen>,
     told: &dyn Fn(&str),
 ) -> Result<()> {
-    if case.work == super::cases::Work::Document {
-        return Ok(());
-    }
     for _ in 0..effort.rounds {
         for (peer, seen) in &mut *seen {
             let target = peer.target(case.work);
