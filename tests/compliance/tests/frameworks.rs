@@ -32,6 +32,18 @@ fn numbers() -> String {
     (0..1000).map(|number| format!("{number}\n")).collect()
 }
 
+fn takes_an_upload(browser: &mut Browser<'_>, name: &str) {
+    let seen = browser.upload("/app/upload", &[("title", "Größe")], Some(("file", name, &data())));
+    assert_eq!(seen.json(), json!({ "name": name, "size": 300_000, "title": "Größe" }));
+}
+
+/// A framework answers a 500 of its own and writes the traceback to wsgi.errors.
+fn logs_its_failure(apache: &Apache, kind: &str) {
+    apache.expect_log(".");
+    apache.get("/app/broken").expect_status(500);
+    apache.log().wait(&format!("{kind}: broken on purpose"));
+}
+
 /// The fixture's own source comes from a file: whole, in part, and not at all when the client has it.
 fn serves_its_source(apache: &Apache, path: &str, name: &str) {
     let source = kit::fixture(&format!("frameworks/{name}.wsgi"));
@@ -57,8 +69,7 @@ fn flask_works() {
     assert!(browser.cookie("session").is_some() && browser.cookie("second") == Some("1"));
     let sum = post_json(&mut browser, "/app/json", &json!({ "numbers": [1, 2, 3] }));
     assert_eq!(sum, json!({ "sum": 6, "root": "/app" }));
-    let seen = browser.upload("/app/upload", &[("title", "Größe")], Some(("file", "a b.bin", &data())));
-    assert_eq!(seen.json(), json!({ "name": "a b.bin", "size": 300_000, "title": "Größe" }));
+    takes_an_upload(&mut browser, "a b.bin");
     let file = browser.get("/app/files/%C3%BC.txt");
     assert_eq!(file.text(), "ü.txt".repeat(1000));
     let stream = browser.get("/app/stream");
@@ -67,10 +78,7 @@ fn flask_works() {
     serves_its_source(&apache, "/app/source", "flask");
     assert_eq!(apache.get("/app/none").expect_status(404).text(), "nothing at /none");
     apache.request("PUT", "/app/json").send().expect_status(405);
-    // Flask answers a 500 of its own and writes the traceback to wsgi.errors.
-    apache.expect_log(".");
-    apache.get("/app/broken").expect_status(500);
-    apache.log().wait("RuntimeError: broken on purpose");
+    logs_its_failure(&apache, "RuntimeError");
     apache.finish();
 }
 
@@ -102,16 +110,13 @@ fn bottle_works() {
     assert_eq!(browser.get("/app/").text(), "<p>&lt;Hi&gt; nobody at /app/</p>");
     let page = browser.post("/app/login", "user=%C3%89va").expect_status(200).text();
     assert_eq!(page, "<p>&lt;Hi&gt; Éva at /app/</p>");
-    let seen = browser.upload("/app/upload", &[("title", "Größe")], Some(("file", "x.bin", &data())));
-    assert_eq!(seen.json(), json!({ "name": "x.bin", "size": 300_000, "title": "Größe" }));
+    takes_an_upload(&mut browser, "x.bin");
     let raw = apache.request("PUT", "/app/raw").body(data()).send().expect_status(200).json();
     assert_eq!(raw, json!({ "size": 300_000, "chunked": false }));
     serves_its_source(&apache, "/app/source", "bottle");
     assert_eq!(browser.get("/app/stream").text(), numbers());
     assert_eq!(apache.get("/app/none").expect_status(404).text(), "nothing here");
-    apache.expect_log(".");
-    apache.get("/app/broken").expect_status(500);
-    apache.log().wait("ValueError: broken on purpose");
+    logs_its_failure(&apache, "ValueError");
     apache.finish();
 }
 
@@ -136,9 +141,7 @@ fn falcon_works() {
     assert_eq!((bad.status, bad.json()["title"].as_str()), (400, Some("Invalid JSON")));
     apache.request("PATCH", "/app/items/x").send().expect_status(405);
     apache.get("/app/none").expect_status(404);
-    apache.expect_log(".");
-    apache.get("/app/broken").expect_status(500);
-    apache.log().wait("RuntimeError: broken on purpose");
+    logs_its_failure(&apache, "RuntimeError");
     apache.finish();
 }
 
@@ -150,14 +153,11 @@ fn cherrypy_works() {
     assert_eq!(browser.get("/app/").text(), "visit 2 at /app");
     assert_eq!(browser.post("/app/greet", "name=J%C3%BCrgen").expect_status(200).text(), "Hello Jürgen");
     assert_eq!(post_json(&mut browser, "/app/add", &json!([1, 2, 3])), json!({ "sum": 6 }));
-    let seen = browser.upload("/app/upload", &[("title", "Größe")], Some(("file", "x.bin", &data())));
-    assert_eq!(seen.json(), json!({ "name": "x.bin", "size": 300_000, "title": "Größe" }));
+    takes_an_upload(&mut browser, "x.bin");
     serves_its_source(&apache, "/app/source", "cherrypy");
     assert_eq!(browser.get("/app/stream").text(), numbers());
     apache.get("/app/none").expect_status(404);
-    apache.expect_log(".");
-    apache.get("/app/broken").expect_status(500);
-    apache.log().wait("RuntimeError: broken on purpose");
+    logs_its_failure(&apache, "RuntimeError");
     apache.finish();
 }
 
