@@ -46,6 +46,8 @@ pub const WRK: Package = Package { name: "wrk", sign: Sign::Program("wrk") };
 pub const H2LOAD: Package = Package { name: "nghttp2-client", sign: Sign::Program("h2load") };
 /// What bjoern is built with.
 pub const LIBEV: Package = Package { name: "libev-dev", sign: Sign::Dpkg };
+/// What uWSGI is built with, to have HTTPS.
+pub const LIBSSL_DEV: Package = Package { name: "libssl-dev", sign: Sign::Dpkg };
 /// mod_wsgi 4.9, a server of the comparison.
 pub const MOD_WSGI_4: Package = Package { name: "libapache2-mod-wsgi-py3", sign: Sign::Dpkg };
 /// A server of the comparison.

@@ -44,7 +44,7 @@ pub fn which(name: impl AsRef<Path>) -> Option<PathBuf> {
 }
 
 /// The command as a person would type it.
-fn shown(command: &Command) -> String {
+pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

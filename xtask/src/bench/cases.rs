@@ -1,7 +1,9 @@
-//! What can be measured: kinds of work, how clients ask for it, and which of all combinations are of interest. No server and no
-//! load is made here.
+//! What can be measured: kinds of work, how clients ask for it, and which of all combinations are of interest. Which servers they are
+//! measured with is the plan's; no server and no load is made here.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// What the application does for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,8 +135,9 @@ pub struct Stage {
     pub transport: Transport,
 }
 
-/// One row of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// One table of the report. In files it is its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Case {
     /// What is done.
     pub work: Work,
@@ -186,12 +189,68 @@ impl Case {
         all
     }
 
-    /// The few of `--quick`.
-    pub fn quick() -> Vec<Self> {
-        use Transport::Http;
-        [(Work::Hello, 1), (Work::Hello, 32), (Work::Django, 4), (Work::File(100), 1)]
-            .map(|(work, connections)| Self::new(work, connections, 1, Http))
-            .to_vec()
+    /// Those about which something is promised: they are measured with all servers, and with all that can be measured.
+    pub const GOALS: [Self; 8] = [
+        Self::new(Work::Hello, 1, 1, Transport::Http),
+        Self::new(Work::Hello, 32, 1, Transport::Http),
+        Self::new(Work::Hello, 4, 2, Transport::Http),
+        Self::new(Work::Hello, 16, 2, Transport::Http),
+        Self::new(Work::Django, 4, 1, Transport::Http),
+        Self::new(Work::File(100), 1, 1, Transport::Http),
+        Self::new(Work::Generator(100), 1, 1, Transport::Http),
+        Self::new(Work::Upload(100), 1, 1, Transport::Http),
+    ];
+
+    /// Together with the goals: every kind of work and every transport; measured with all servers, too.
+    pub const KINDS: [Self; 7] = [
+        Self::new(Work::Compute, 4, 1, Transport::Http),
+        Self::new(Work::Wait, 32, 1, Transport::Http),
+        Self::new(Work::Document, 32, 1, Transport::Http),
+        Self::new(Work::Page, 32, 1, Transport::Http),
+        Self::new(Work::Hello, 32, 1, Transport::HttpOnce),
+        Self::new(Work::Hello, 32, 1, Transport::Https),
+        Self::new(Work::Hello, 32, 1, Transport::Http2),
+    ];
+
+    /// The same work with other sizes, numbers of connections and of processes; some servers are enough to see what these change.
+    pub const SIZES: [Self; 7] = [
+        Self::new(Work::Hello, 4, 1, Transport::Http),
+        Self::new(Work::Hello, 256, 1, Transport::Http),
+        Self::new(Work::Django, 1, 1, Transport::Http),
+        Self::new(Work::Compute, 4, 2, Transport::Http),
+        Self::new(Work::File(10), 4, 1, Transport::Http),
+        Self::new(Work::Generator(10), 4, 1, Transport::Http),
+        Self::new(Work::Upload(10), 4, 1, Transport::Http),
+    ];
+
+    /// Those of a run without options.
+    pub fn usual() -> Vec<Self> {
+        [Self::GOALS.as_slice(), &Self::KINDS, &Self::SIZES].concat()
+    }
+
+    /// Whether something is promised about it.
+    pub fn is_goal(&self) -> bool {
+        Self::GOALS.contains(self)
+    }
+
+    /// Whether latency at a fixed rate can be measured: its client sends plain GETs on connections that stay open.
+    pub fn can_be_paced(&self) -> bool {
+        self.transport == Transport::Http && self.work.transfer() == 0 && self.work != Work::Document
+    }
+}
+
+impl From<Case> for String {
+    fn from(case: Case) -> Self {
+        case.to_string()
+    }
+}
+
+impl TryFrom<String> for Case {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let found = Self::all().into_iter().find(|case| case.to_string() == name);
+        found.ok_or_else(|| format!("no case is called {name:?}"))
     }
 }
 
@@ -223,8 +282,28 @@ mod tests {
         let all = Case::all();
         let names: HashSet<String> = all.iter().map(Case::to_string).collect();
         assert_eq!(names.len(), all.len());
-        assert!(Case::quick().iter().all(|case| all.contains(case)));
         assert!(names.contains("hello-c32-p1-new-connections"), "{names:?}");
+        for case in all {
+            assert_eq!(Case::try_from(String::from(case)), Ok(case));
+        }
+        assert!(Case::try_from("hello".to_owned()).is_err());
+    }
+
+    #[test]
+    fn the_usual_cases_leave_nothing_out() {
+        let usual = Case::usual();
+        assert!(usual.iter().all(|case| Case::all().contains(case)), "one of them is not among all");
+        let has = |of: &dyn Fn(&Case) -> bool| usual.iter().any(of);
+        for work in Work::ALL {
+            assert!(has(&|case| case.work == work), "{work}");
+        }
+        for connections in [1, 4, 32, 256] {
+            assert!(has(&|case| case.connections == connections), "{connections}");
+        }
+        for transport in [Transport::Http, Transport::HttpOnce, Transport::Https, Transport::Http2] {
+            assert!(has(&|case| case.transport == transport), "{transport:?}");
+        }
+        assert!(has(&|case| case.processes == 2));
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! The CPU time of a server: that of the processes that were started and of everything below them.
+//! The CPU time of a server: that of the processes that were started and of everything below them. That of the clients.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// A process, as far as it matters here.
 struct Process {
@@ -19,6 +21,19 @@ pub fn of_trees(roots: &[u32]) -> Result<Duration> {
     let processes = all()?;
     let below = processes.iter().filter(|(pid, _)| below(**pid, roots, &processes));
     Ok(below.map(|(_, process)| process.used).sum())
+}
+
+/// The CPU time that this process and the clients that it has waited for have used so far. Servers that have ended count, too, so
+/// none may end while something is measured.
+pub fn of_clients() -> Result<Duration> {
+    let mut all = Duration::ZERO;
+    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+        let usage = getrusage(who).context("cannot ask for the CPU time of the clients")?;
+        for time in [usage.user_time(), usage.system_time()] {
+            all += Duration::from_micros(time.num_microseconds().unsigned_abs());
+        }
+    }
+    Ok(all)
 }
 
 /// The processes below `roots`, themselves included.

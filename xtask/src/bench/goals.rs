@@ -1,7 +1,12 @@
 //! What the comparison has to show for us: ratios to other servers, within each round, and how far they have to go.
+//!
+//! A goal is met or missed when the whole interval of the ratios (see `stats`) is on one side of the limit. When the limit is inside,
+//! the measurement does not tell: neither is claimed.
 
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 
+use super::load::pace::Latency;
 use super::measure::{Measured, Sample, Seen};
 use super::memory::Memory;
 use super::peers::Peer;
@@ -43,94 +48,175 @@ const GOALS: [Goal; 8] = [
     Goal { case: "generator-100mb-c1-p1", to: Peer::ModWsgi, rate: 1.9 },
     Goal { case: "upload-100mb-c1-p1", to: Peer::ModWsgi, rate: 1.8 },
 ];
-/// Most CPU time of a Django page outside of the application, as a part of mod_wsgi's.
-const DJANGO_CPU: f64 = 0.35;
+/// Most CPU time of a Django page outside of the application, as a part of mod_wsgi's. With four connections the one process has
+/// always something to do, as a busy site has; with one connection, most of what is outside is the kernel's work to wake it up.
+const DJANGO: (&str, f64) = ("django-c4-p1", 0.35);
 /// Most memory of eight Django sites, as a part of another's.
 const MEMORY: [(Peer, f64); 2] = [(Peer::ModWsgi, 0.85), (Peer::ModPython, 0.1)];
 
+/// Which side of its limit a goal is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// On the right one.
+    Met,
+    /// On the wrong one.
+    Missed,
+    /// The limit is among what was seen.
+    NotToldApart,
+    /// One of the two servers has failed.
+    NotMeasured,
+}
+
+impl Outcome {
+    /// In a sentence or a table.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "missed",
+            Self::NotToldApart => "not told apart",
+            Self::NotMeasured => "not measured",
+        }
+    }
+
+    /// For a ratio that has to be at least this.
+    fn at_least(limit: f64, ratio: Spread) -> Self {
+        Self::of(ratio.low >= limit, ratio.high < limit, ratio)
+    }
+
+    /// For a ratio that may be this at most.
+    fn at_most(limit: f64, ratio: Spread) -> Self {
+        Self::of(ratio.high <= limit, ratio.low > limit, ratio)
+    }
+
+    fn of(met: bool, missed: bool, ratio: Spread) -> Self {
+        match () {
+            // What is no number reaches nothing.
+            () if !ratio.median.is_finite() => Self::Missed,
+            () if met => Self::Met,
+            () if missed => Self::Missed,
+            () => Self::NotToldApart,
+        }
+    }
+}
+
 /// One goal and what was measured.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
     /// What is promised.
     pub promise: String,
     /// What was seen.
     pub seen: String,
     /// Whether it is kept.
-    pub met: bool,
+    pub outcome: Outcome,
 }
 
-/// All goals about which something was measured. `baseline` is what a Django page costs without any server, in microseconds.
-pub fn verdicts(measured: &[Measured], baseline: Option<f64>, memory: &[Memory]) -> Result<Vec<Verdict>> {
+/// All goals about which something was to be measured.
+pub fn verdicts(measured: &[Measured], memory: &[Memory]) -> Result<Vec<Verdict>> {
     let mut verdicts = Vec::new();
     for goal in &GOALS {
-        let Some(found) = measured.iter().find(|measured| measured.case.to_string() == goal.case) else {
-            continue;
-        };
-        let (Some(ours), Some(theirs)) = (found.seen.get(&Peer::Ours), found.seen.get(&goal.to)) else {
-            continue;
-        };
-        let rate = Ratios::of(ours, theirs)?.rate;
-        verdicts.push(Verdict {
-            promise: format!("{}: at least {:.2} times the rate of {}", goal.case, goal.rate, goal.to.name()),
-            seen: rate.to_string(),
-            met: rate.median >= goal.rate,
-        });
-        verdicts.extend(latency(found, goal.case, ours, theirs)?);
+        if let Some(found) = measured.iter().find(|measured| measured.case.to_string() == goal.case) {
+            rate(goal, found, &mut verdicts)?;
+        }
     }
-    verdicts.extend(django(measured, baseline)?);
-    for (peer, most) in MEMORY {
+    let (case, limit) = DJANGO;
+    if let Some(found) = measured.iter().find(|measured| measured.case.to_string() == case) {
+        django(limit, found, &mut verdicts)?;
+    }
+    for (peer, limit) in MEMORY {
         let of = |peer| memory.iter().find(|memory| memory.peer == peer && memory.sites == 8 && memory.warm);
         if let (Some(ours), Some(theirs)) = (of(Peer::Ours), of(peer)) {
-            let ratio = ours.total() / theirs.total();
+            let ratio = Spread::of(vec![ours.total() / theirs.total()])?;
             verdicts.push(Verdict {
-                promise: format!("eight Django sites: at most {most:.2} times the memory of {}", peer.name()),
-                seen: format!("{ratio:.3}"),
-                met: ratio <= most,
+                promise: format!(
+                    "eight Django sites: at most {limit:.2} times the memory of {}",
+                    peer.name()
+                ),
+                seen: format!("**{:.3}** ({:.0} and {:.0} MB)", ratio.median, ours.total(), theirs.total()),
+                outcome: Outcome::at_most(limit, ratio),
             });
         }
     }
     Ok(verdicts)
 }
 
-/// With two processes, p50 and p99 are no worse.
-fn latency(found: &Measured, case: &str, ours: &Seen, theirs: &Seen) -> Result<Vec<Verdict>> {
-    if found.case.processes != 2 || ours.latency.is_empty() {
-        return Ok(Vec::new());
+/// What was seen of both; `None`, and a verdict where one has failed, when there is nothing to compare.
+fn both<'a>(
+    found: &'a Measured,
+    to: Peer,
+    promise: &str,
+    verdicts: &mut Vec<Verdict>,
+) -> Option<(&'a Seen, &'a Seen)> {
+    for peer in [Peer::Ours, to] {
+        if let Some(reason) = found.failed.get(&peer) {
+            let reason = reason.lines().next().unwrap_or_default();
+            verdicts.push(Verdict {
+                promise: promise.to_owned(),
+                seen: format!("{} has failed: {reason}", peer.name()),
+                outcome: Outcome::NotMeasured,
+            });
+            return None;
+        }
     }
-    let mut verdicts = Vec::new();
-    for (name, of) in [("p50", (|l| l.p50) as fn(&super::load::pace::Latency) -> u64), ("p99", |l| l.p99)] {
+    Some((found.seen.get(&Peer::Ours)?, found.seen.get(&to)?))
+}
+
+fn rate(goal: &Goal, found: &Measured, verdicts: &mut Vec<Verdict>) -> Result<()> {
+    let promise = format!("{}: at least {:.2} times the rate of {}", goal.case, goal.rate, goal.to.name());
+    let Some((ours, theirs)) = both(found, goal.to, &promise, verdicts) else { return Ok(()) };
+    let ratio = Ratios::of(ours, theirs)?.rate;
+    let mut seen = ratio.to_string();
+    if theirs.is_limited_by_client() && !ours.is_limited_by_client() {
+        seen.push_str("; the client was at its limit with the other, which might have done more");
+    }
+    verdicts.push(Verdict { promise, seen, outcome: Outcome::at_least(goal.rate, ratio) });
+    if found.case.processes == 2 && !ours.latency.is_empty() {
+        latency(goal.case, ours, theirs, verdicts)?;
+    }
+    Ok(())
+}
+
+/// With two processes, p50 and p99 are no worse.
+fn latency(case: &str, ours: &Seen, theirs: &Seen, verdicts: &mut Vec<Verdict>) -> Result<()> {
+    for (name, of) in [("p50", (|l| l.p50) as fn(&Latency) -> u64), ("p99", |l| l.p99)] {
         let pairs = ours.latency.iter().zip(&theirs.latency);
         let ratio = Spread::of(pairs.map(|(a, b)| of(a) as f64 / of(b).max(1) as f64).collect())?;
         verdicts.push(Verdict {
             promise: format!("{case}: {name} no worse than mod_wsgi's"),
             seen: ratio.to_string(),
-            met: ratio.median <= 1.0,
+            outcome: Outcome::at_most(1.0, ratio),
         });
     }
-    Ok(verdicts)
+    Ok(())
 }
 
-fn django(measured: &[Measured], baseline: Option<f64>) -> Result<Option<Verdict>> {
-    let found = measured.iter().find(|measured| measured.case.to_string() == "django-c4-p1");
-    let (Some(found), Some(baseline)) = (found, baseline) else { return Ok(None) };
-    let (Some(ours), Some(theirs)) = (found.seen.get(&Peer::Ours), found.seen.get(&Peer::ModWsgi)) else {
-        return Ok(None);
-    };
-    let pairs = ours.samples.iter().zip(&theirs.samples);
-    let ratio = Spread::of(pairs.map(|(a, b)| (a.cpu - baseline) / (b.cpu - baseline)).collect())?;
-    Ok(Some(Verdict {
-        promise: format!("Django page: CPU outside of the application at most {DJANGO_CPU} times mod_wsgi's"),
-        seen: format!("{ratio}, the application alone {baseline:.0} µs"),
-        met: ratio.median <= DJANGO_CPU,
-    }))
+fn django(limit: f64, found: &Measured, verdicts: &mut Vec<Verdict>) -> Result<()> {
+    let promise = format!("{}: CPU outside of the application at most {limit} times mod_wsgi's", found.case);
+    let Some((ours, theirs)) = both(found, Peer::ModWsgi, &promise, verdicts) else { return Ok(()) };
+    let (Some(ours), Some(theirs)) = (ours.outside(), theirs.outside()) else { return Ok(()) };
+    let ratio = Spread::of(ours.iter().zip(&theirs).map(|(a, b)| a / b).collect())?;
+    let (ours, theirs) = (Spread::of(ours)?.median, Spread::of(theirs)?.median);
+    let seen = format!("{ratio}, {ours:.0} and {theirs:.0} µs");
+    verdicts.push(Verdict { promise, seen, outcome: Outcome::at_most(limit, ratio) });
+    Ok(())
 }
 
-/// Fails, with what was missed, unless all goals are met.
+/// Fails, with what was missed or could not be measured. A goal that was not told apart is no failure, and no success either.
 pub fn check(verdicts: &[Verdict]) -> Result<()> {
-    let missed: Vec<String> =
-        verdicts.iter().filter(|v| !v.met).map(|v| format!("{} (seen: {})", v.promise, v.seen)).collect();
+    let of = |outcome: Outcome| verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
+    let unclear = of(Outcome::NotToldApart).count();
+    if unclear > 0 {
+        println!(
+            "{unclear} of {} goals were not told apart: more rounds or a quieter machine may do that",
+            verdicts.len()
+        );
+    }
+    let missed: Vec<String> = of(Outcome::Missed)
+        .chain(of(Outcome::NotMeasured))
+        .map(|verdict| format!("{} ({}: {})", verdict.promise, verdict.outcome.words(), verdict.seen))
+        .collect();
     if !missed.is_empty() {
-        bail!("goals are missed (medians): {}", missed.join("; "));
+        bail!("{} of {} goals are not met: {}", missed.len(), verdicts.len(), missed.join("; "));
     }
     Ok(())
 }
@@ -139,29 +225,100 @@ pub fn check(verdicts: &[Verdict]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::bench::cases::Case;
+    use std::collections::BTreeMap;
 
-    #[test]
-    fn every_goal_is_about_a_case_that_exists() {
-        let names: Vec<String> = Case::all().iter().map(Case::to_string).collect();
-        for goal in &GOALS {
-            assert!(names.contains(&goal.case.to_owned()), "{}", goal.case);
-        }
-        assert!(names.contains(&"django-c4-p1".to_owned()));
+    fn case(name: &str) -> Case {
+        Case::try_from(name.to_owned()).unwrap()
+    }
+
+    /// Two rounds each; the CPU time outside of the application is a tenth of the rate.
+    fn measured(name: &str, ours: [f64; 2], theirs: [f64; 2]) -> Measured {
+        let sample =
+            |rate: f64| Sample { rate, cpu: 1.0, outside: Some(rate / 10.0), client: 0.5, others: 0.0 };
+        let latency = |rate: f64| Latency { p50: rate as u64, p99: 300, p999: 400, rate, kept_up: true };
+        let seen = |rates: [f64; 2]| Seen {
+            samples: rates.map(sample).to_vec(),
+            latency: rates.map(latency).to_vec(),
+            system_calls: None,
+        };
+        let seen = [(Peer::Ours, seen(ours)), (Peer::ModWsgi, seen(theirs))].into();
+        Measured { case: case(name), pace: None, seen, failed: BTreeMap::new() }
     }
 
     #[test]
-    fn a_missed_goal_is_told_with_what_was_seen() {
-        let case = Case::all().into_iter().find(|case| case.to_string() == "hello-c32-p1").unwrap();
-        let seen = |rate| Seen { samples: vec![Sample { rate, cpu: 1.0 }], ..Seen::default() };
-        let measured = |ours, theirs| {
-            let seen = [(Peer::Ours, seen(ours)), (Peer::ModWsgi, seen(theirs))].into();
-            vec![Measured { case, pace: None, seen }]
-        };
-        let verdicts_of = |ours, theirs| verdicts(&measured(ours, theirs), None, &[]).unwrap();
-        assert!(check(&verdicts_of(300.0, 100.0)).is_ok());
-        let error = check(&verdicts_of(299.0, 100.0)).unwrap_err().to_string();
+    fn every_goal_is_about_a_case_that_is_always_measured() {
+        for name in GOALS.iter().map(|goal| goal.case).chain([DJANGO.0]) {
+            assert!(case(name).is_goal(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_two_measurements_of_the_same_round() {
+        let found = measured("hello-c1-p1", [100.0, 300.0], [50.0, 100.0]);
+        let rate = Ratios::of(&found.seen[&Peer::Ours], &found.seen[&Peer::ModWsgi]).unwrap().rate;
+        assert_eq!(rate.to_string(), "**2.50** (2.00–3.00)");
+    }
+
+    #[test]
+    fn a_goal_is_met_missed_or_not_told_apart() {
+        let outcome =
+            |ours, theirs| verdicts(&[measured("hello-c32-p1", ours, theirs)], &[]).unwrap()[0].outcome;
+        assert_eq!(outcome([300.0, 310.0], [100.0, 100.0]), Outcome::Met);
+        assert_eq!(outcome([299.0, 298.0], [100.0, 100.0]), Outcome::Missed);
+        assert_eq!(outcome([299.0, 301.0], [100.0, 100.0]), Outcome::NotToldApart);
+        assert_eq!(outcome([0.0, 0.0], [0.0, 0.0]), Outcome::Missed);
+    }
+
+    #[test]
+    fn the_time_outside_of_the_application_and_latency_are_to_be_small() {
+        let all = verdicts(&[measured("django-c4-p1", [30.0, 34.0], [100.0, 100.0])], &[]).unwrap();
+        assert_eq!(all[0].seen, "**0.32** (0.30–0.34), 3 and 10 µs");
+        assert_eq!(all[0].outcome, Outcome::Met);
+        let all = verdicts(&[measured("hello-c4-p2", [220.0, 230.0], [100.0, 100.0])], &[]).unwrap();
+        let outcomes: Vec<_> = all.iter().map(|verdict| verdict.outcome).collect();
+        // Twice the rate, but p50 is larger, and p99 the same.
+        assert_eq!(outcomes, [Outcome::Met, Outcome::Missed, Outcome::Met]);
+    }
+
+    #[test]
+    fn memory_is_compared_with_both() {
+        let of =
+            |peer, size| Memory { peer, sites: 8, warm: true, kinds: [("x".to_owned(), (1, size))].into() };
+        let all =
+            verdicts(&[], &[of(Peer::Ours, 80.0), of(Peer::ModWsgi, 100.0), of(Peer::ModPython, 700.0)]);
+        let outcomes: Vec<_> = all.unwrap().iter().map(|verdict| verdict.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Met, Outcome::Missed]);
+    }
+
+    #[test]
+    fn what_is_not_met_is_told_with_what_was_seen() {
+        let all = verdicts(&[measured("hello-c32-p1", [299.0, 299.0], [100.0, 100.0])], &[]).unwrap();
+        let error = check(&all).unwrap_err().to_string();
         assert!(error.contains("hello-c32-p1") && error.contains("2.99"), "{error}");
-        // A ratio that is no number reaches nothing.
-        assert!(check(&verdicts_of(0.0, 0.0)).is_err());
+        let all = verdicts(&[measured("hello-c32-p1", [299.0, 399.0], [100.0, 100.0])], &[]).unwrap();
+        check(&all).unwrap();
+    }
+
+    #[test]
+    fn a_server_that_failed_leaves_its_goal_open() {
+        let mut found = measured("hello-c32-p1", [300.0, 300.0], [1.0, 1.0]);
+        found.seen.remove(&Peer::ModWsgi);
+        assert!(verdicts(std::slice::from_ref(&found), &[]).unwrap().is_empty());
+        found.failed.insert(Peer::ModWsgi, "it ended\nat once".to_owned());
+        let all = verdicts(&[found], &[]).unwrap();
+        assert_eq!(
+            (all[0].outcome, all[0].seen.as_str()),
+            (Outcome::NotMeasured, "mod_wsgi has failed: it ended")
+        );
+        assert!(check(&all).is_err());
+    }
+
+    #[test]
+    fn a_client_at_its_limit_is_told() {
+        let mut found = measured("hello-c1-p1", [300.0, 300.0], [100.0, 100.0]);
+        let theirs = found.seen.get_mut(&Peer::ModWsgi).unwrap();
+        theirs.samples.iter_mut().for_each(|sample| sample.client = 0.99);
+        let all = verdicts(&[found], &[]).unwrap();
+        assert!(all[0].seen.contains("the client was at its limit"), "{}", all[0].seen);
     }
 }

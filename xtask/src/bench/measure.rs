@@ -6,26 +6,37 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::cases::{Case, Transport, Work};
-use super::cpu;
+use super::cases::Case;
 use super::load::{self, pace::Latency};
+use super::noise::{Noise, Usage};
 use super::peers::Peer;
+use super::plan::{Effort, Planned};
 use super::server::Server;
-use super::stats::{Noise, Spread};
+use super::stats::Spread;
+use super::{stop, syscalls};
+
+/// A client that uses more than this part of the processor time that it could is at its limit.
+const AT_LIMIT: f64 = 0.9;
 
 /// One measurement of one server.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Sample {
     /// Answers per second.
     pub rate: f64,
     /// CPU time of all of the server's processes per answer, in microseconds.
     pub cpu: f64,
+    /// The part of it that was not the application's, where the application says what it took.
+    pub outside: Option<f64>,
+    /// The part of the processor time it could use that the client has used.
+    pub client: f64,
+    /// The part of the machine's processor time that others had.
+    pub others: f64,
 }
 
 /// What was seen of one server in one case.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Seen {
     /// One of each round.
     pub samples: Vec<Sample>,
@@ -35,106 +46,225 @@ pub struct Seen {
     pub system_calls: Option<f64>,
 }
 
+impl Seen {
+    /// The median of something.
+    pub fn median(&self, of: impl Fn(&Sample) -> f64) -> Result<f64> {
+        Spread::of(self.samples.iter().map(of).collect()).map(|spread| spread.median)
+    }
+
+    /// CPU time outside of the application, one of each round; `None` when the application does not say what it took.
+    pub fn outside(&self) -> Option<Vec<f64>> {
+        self.samples.iter().map(|sample| sample.outside).collect()
+    }
+
+    /// Whether the client could not do more, so that the server might have.
+    pub fn is_limited_by_client(&self) -> bool {
+        self.median(|sample| sample.client).is_ok_and(|part| part > AT_LIMIT)
+    }
+}
+
 /// All measurements of one case.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measured {
     /// The case.
     pub case: Case,
     /// Requests per second of the latencies.
     pub pace: Option<f64>,
-    /// By server; those that cannot do the case are missing.
+    /// By server.
     pub seen: BTreeMap<Peer, Seen>,
+    /// Why some are missing although they should not.
+    pub failed: BTreeMap<Peer, String>,
 }
 
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
-pub struct Effort {
-    /// Rounds.
-    pub rounds: u32,
-    /// Of each measurement.
-    pub time: Duration,
-    /// Whether latency at a fixed rate is measured, too.
-    pub latency: bool,
-    /// Whether system calls are counted, which takes strace.
-    pub system_calls: bool,
-}
-
-/// Loads a server once.
-pub fn sample(case: &Case, peer: Peer, server: &Server, time: Duration, folder: &Path) -> Result<Sample> {
-    let before = cpu::of_trees(&server.pids())?;
-    let seen = load::run(case, &peer.target(case.work), server.address, time, folder).with_context(|| {
-        format!("measuring {} with {case}; its log ends with:\n{}", peer.name(), server.log_end())
-    })?;
-    let used = cpu::of_trees(&server.pids())?.saturating_sub(before);
-    Ok(Sample { rate: seen.answers / seen.time.as_secs_f64(), cpu: used.as_secs_f64() * 1e6 / seen.answers })
-}
-
-/// All rounds of one case over the servers of its stage. `told` is called after each measurement.
-pub fn rounds(
-    case: &Case,
-    servers: &BTreeMap<Peer, Server>,
-    effort: Effort,
-    noise: &mut Noise,
-    folder: &Path,
-    told: &dyn Fn(&str),
-) -> Result<Measured> {
-    let able: Vec<Peer> = servers.keys().copied().filter(|peer| peer.cannot(case).is_none()).collect();
-    let mut seen: BTreeMap<Peer, Seen> = BTreeMap::new();
-    for peer in &able {
-        sample(case, *peer, &servers[peer], Duration::from_secs(1), folder)?;
+impl Measured {
+    fn new(case: Case) -> Self {
+        Self { case, pace: None, seen: BTreeMap::new(), failed: BTreeMap::new() }
     }
-    for round in 0..effort.rounds as usize {
-        noise.probe();
-        for turn in 0..able.len() {
-            let peer = able[(turn + round) % able.len()];
-            let sample = sample(case, peer, &servers[&peer], effort.time, folder)?;
-            seen.entry(peer).or_default().samples.push(sample);
-            told(&format!("{case}: {} {:.0}/s, {:.0} µs CPU", peer.name(), sample.rate, sample.cpu));
+
+    /// Does something with a server. When it fails, nothing of that server counts in this case: what was seen until then is not kept.
+    fn attempt<T>(&mut self, peer: Peer, what: Result<T>) -> Result<Option<T>> {
+        // What fails because everything is told to end is no failure of the server.
+        stop::check()?;
+        match what {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                self.seen.remove(&peer);
+                self.failed.insert(peer, format!("{error:#}"));
+                Ok(None)
+            }
         }
     }
-    // The client of fixed rates sends plain GETs on connections that stay open.
-    let is_paced =
-        case.transport == Transport::Http && case.work.transfer() == 0 && case.work != Work::Document;
-    let pace = if effort.latency && is_paced { pace(&seen) } else { None };
-    if let Some(rate) = pace {
-        latencies(case, servers, rate, effort, &mut seen, told)?;
-    }
-    if effort.system_calls && case.work.transfer() == 0 {
-        for (peer, seen) in &mut seen {
-            seen.system_calls = super::syscalls::per_answer(case, *peer, &servers[peer], folder)?;
-        }
-    }
-    Ok(Measured { case: *case, pace, seen })
 }
 
-/// Half of what the slowest server can do: nobody is asked for more than it has.
+/// What all measurements of a run need.
+pub struct Bench<'a> {
+    /// How much is measured.
+    pub effort: Effort,
+    /// For files of the clients.
+    pub folder: &'a Path,
+    /// Is told what was seen, and for how long it was measured.
+    pub told: &'a dyn Fn(&str, Duration),
+}
+
+impl Bench<'_> {
+    /// Loads a server once.
+    fn sample(&self, case: &Case, peer: Peer, server: &Server, time: Duration) -> Result<Sample> {
+        let usage = Usage::begin(server.pids())?;
+        let seen = load::run(case, &peer.target(case.work), server.address, time, self.folder)
+            .with_context(|| format!("its log ends with:\n{}", server.log_end()))?;
+        let used = usage.end()?;
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / seen.answers;
+        Ok(Sample {
+            rate: seen.answers / seen.time.as_secs_f64(),
+            cpu: each(used.server),
+            outside: seen.application.map(|application| each(used.server) - each(application)),
+            client: used.client.as_secs_f64() / (seen.time.as_secs_f64() * load::cores(case) as f64),
+            others: used.others,
+        })
+    }
+
+    /// All rounds of one case over the servers of its stage.
+    pub fn rounds(
+        &self,
+        planned: &Planned,
+        servers: &BTreeMap<Peer, Server>,
+        noise: &mut Noise,
+    ) -> Result<Measured> {
+        let case = &planned.case;
+        let mut measured = Measured::new(*case);
+        for peer in &planned.peers {
+            let Some(server) = servers.get(peer) else {
+                measured.failed.insert(*peer, "it has not started".to_owned());
+                continue;
+            };
+            // The first load is not like the others: modules are imported, memory grows.
+            let warm = self.sample(case, *peer, server, Effort::WARM_UP);
+            if measured.attempt(*peer, warm)?.is_some() {
+                measured.seen.insert(*peer, Seen::default());
+            }
+            (self.told)(&format!("{case}: {} gets warm", peer.name()), Effort::WARM_UP);
+        }
+        for round in 0..self.effort.rounds as usize {
+            noise.before_round()?;
+            for peer in order(&measured.seen, round) {
+                let sample = self.sample(case, peer, &servers[&peer], self.effort.time);
+                let Some(sample) = measured.attempt(peer, sample)? else { continue };
+                measured.seen.entry(peer).or_default().samples.push(sample);
+                let text = format!("{case}: {} {:.0}/s, {:.0} µs CPU", peer.name(), sample.rate, sample.cpu);
+                (self.told)(&text, self.effort.time);
+            }
+        }
+        if planned.latency {
+            self.latencies(servers, &mut measured, noise)?;
+        }
+        if planned.system_calls {
+            for peer in order(&measured.seen, 0) {
+                let calls = syscalls::per_answer(case, peer, &servers[&peer], self.folder);
+                let calls = measured.attempt(peer, calls)?.flatten();
+                measured.seen.entry(peer).and_modify(|seen| seen.system_calls = calls);
+                (self.told)(&format!("{case}: system calls of {}", peer.name()), syscalls::TIME);
+            }
+        }
+        Ok(measured)
+    }
+
+    fn latencies(
+        &self,
+        servers: &BTreeMap<Peer, Server>,
+        measured: &mut Measured,
+        noise: &mut Noise,
+    ) -> Result<()> {
+        let case = measured.case;
+        let Some(rate) = pace(&measured.seen) else { return Ok(()) };
+        measured.pace = Some(rate);
+        for round in 0..self.effort.rounds as usize {
+            noise.before_round()?;
+            for peer in order(&measured.seen, round) {
+                let (target, address) = (peer.target(case.work), servers[&peer].address);
+                let latency = load::pace::run(&target, address, rate, case.connections, self.effort.time)
+                    .with_context(|| format!("at {rate:.0} requests per second"));
+                let Some(latency) = measured.attempt(peer, latency)? else { continue };
+                let text = format!("{case}: {} p50 {} µs, p99 {} µs", peer.name(), latency.p50, latency.p99);
+                (self.told)(&text, self.effort.time);
+                measured.seen.entry(peer).and_modify(|seen| seen.latency.push(latency));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whose turn it is in a round: each begins once, and every other round goes backwards, so that nobody always follows the same one.
+/// Ours and mod_wsgi are neighbours in it, which makes their ratio the one that noise meets least.
+fn order<T>(seen: &BTreeMap<Peer, T>, round: usize) -> Vec<Peer> {
+    let mut order: Vec<Peer> = seen.keys().copied().collect();
+    let first = round % order.len().max(1);
+    order.rotate_left(first);
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+/// Half of what mod_wsgi does; where it is missing, of what the slowest does. Who does not keep up with that is told.
 fn pace(seen: &BTreeMap<Peer, Seen>) -> Option<f64> {
-    let rates =
-        seen.values().filter_map(|seen| Spread::of(seen.samples.iter().map(|s| s.rate).collect()).ok());
-    rates.map(|spread| spread.least / 2.0).min_by(f64::total_cmp).map(|rate| rate.clamp(10.0, 5000.0))
+    let rate = |seen: &Seen| seen.median(|sample| sample.rate).ok();
+    let reference = seen.get(&Peer::ModWsgi).and_then(rate);
+    let slowest = || seen.values().filter_map(rate).min_by(f64::total_cmp);
+    reference.or_else(slowest).map(|rate| (rate / 2.0).clamp(10.0, 5000.0))
 }
 
-fn latencies(
-    case: &Case,
-    servers: &BTreeMap<Peer, Server>,
-    rate: f64,
-    effort: Effort,
-    seen: &mut BTreeMap<Peer, Seen>,
-    told: &dyn Fn(&str),
-) -> Result<()> {
-    for _ in 0..effort.rounds {
-        for (peer, seen) in &mut *seen {
-            let target = peer.target(case.work);
-            let latency =
-                load::pace::run(&target, servers[peer].address, rate, case.connections, effort.time)?;
-            told(&format!(
-                "{case}: {} p50 {} µs, p99 {} µs at {rate:.0}/s",
-                peer.name(),
-                latency.p50,
-                latency.p99
-            ));
-            seen.latency.push(latency);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(rates: &[f64]) -> Seen {
+        let sample = |rate: &f64| Sample { rate: *rate, cpu: 1.0, outside: None, client: 0.5, others: 0.0 };
+        Seen { samples: rates.iter().map(sample).collect(), ..Seen::default() }
     }
-    Ok(())
+
+    #[test]
+    fn every_server_is_measured_once_in_a_round_and_begins_one() {
+        let all: BTreeMap<Peer, ()> = Peer::ALL.into_iter().map(|peer| (peer, ())).collect();
+        let orders: Vec<Vec<Peer>> = (0..Peer::ALL.len()).map(|round| order(&all, round)).collect();
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort();
+            assert_eq!(sorted, Peer::ALL);
+        }
+        // In half of the rounds the one before is another.
+        let before = |peer, order: &[Peer]| {
+            let at = order.iter().position(|other| *other == peer).unwrap();
+            order[(at + order.len() - 1) % order.len()]
+        };
+        assert_ne!(before(Peer::ModWsgi, &orders[0]), before(Peer::ModWsgi, &orders[1]));
+        assert!(order(&BTreeMap::<Peer, ()>::new(), 3).is_empty());
+    }
+
+    #[test]
+    fn the_pace_is_half_of_what_mod_wsgi_does() {
+        let with = [(Peer::Ours, seen(&[9000.0])), (Peer::ModWsgi, seen(&[300.0, 200.0, 100.0]))];
+        assert_eq!(pace(&with.into()), Some(100.0));
+        let without = [(Peer::Ours, seen(&[90_000.0])), (Peer::Gunicorn, seen(&[20_000.0]))];
+        assert_eq!(pace(&without.into()), Some(5000.0));
+        assert_eq!(pace(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn a_server_that_fails_takes_no_part_any_more_and_the_others_go_on() {
+        let mut measured = Measured::new(Case::GOALS[0]);
+        measured.seen = [(Peer::Ours, seen(&[1.0])), (Peer::Uwsgi, seen(&[2.0]))].into();
+        let failure = Err(anyhow::anyhow!("wrk saw failures")).context("its log ends with: x");
+        assert_eq!(measured.attempt::<u8>(Peer::Uwsgi, failure).unwrap(), None);
+        assert_eq!(measured.attempt(Peer::Ours, Ok(7)).unwrap(), Some(7));
+        assert_eq!(measured.seen.keys().collect::<Vec<_>>(), [&Peer::Ours]);
+        assert_eq!(measured.failed[&Peer::Uwsgi], "its log ends with: x: wrk saw failures");
+    }
+
+    #[test]
+    fn a_busy_client_is_seen() {
+        let mut busy = seen(&[1.0, 2.0, 3.0]);
+        assert!(!busy.is_limited_by_client());
+        busy.samples.iter_mut().for_each(|sample| sample.client = 0.97);
+        assert!(busy.is_limited_by_client());
+    }
 }

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cases::Application;
-use super::cpu;
 use super::load::http::Client;
 use super::peers::install::{self, Installed};
 use super::peers::{Peer, apache};
+use super::plan::Sites;
 use super::server::{self, Server};
+use super::{cpu, stop};
 
 /// Children of prefork in the comparison of warm sites.
 const CHILDREN: u32 = 16;
@@ -22,11 +23,19 @@ const THREADS: u32 = 2;
 /// How long the sites may take to get warm.
 const WARM: Duration = Duration::from_secs(240);
 
+/// Apache's first process.
+pub const PARENT: &str = "Apache's parent";
+/// The processes that it has forked to answer clients.
+pub const CHILD: &str = "Apache's children";
+/// Ours has one process between Apache and the workers.
+pub const SUPERVISOR: &str = "supervisor";
+/// The processes in which the sites run.
+pub const WORKER: &str = "workers";
+
 /// What one server with some sites holds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Memory {
     /// The server.
-    #[serde(skip)]
     pub peer: Peer,
     /// How many sites.
     pub sites: u32,
@@ -43,8 +52,9 @@ impl Memory {
     }
 }
 
-/// Starts `sites` Django sites in `peer`, asks for their pages when `warm`, and weighs all processes.
-pub fn weigh(peer: Peer, sites: u32, warm: bool, installed: &Installed, folder: &Path) -> Result<Memory> {
+/// Starts Django sites in a server, asks for their pages when they are to be warm, and weighs all processes.
+pub fn weigh(wanted: Sites, installed: &Installed, folder: &Path) -> Result<Memory> {
+    let Sites { peer, count: sites, warm } = wanted;
     let folder = server::folder(folder)?;
     install::application(Application::Site, &folder)?;
     let mut server = Server::new(peer.name(), server::address()?, &folder);
@@ -112,8 +122,8 @@ fn configuration(peer: Peer, sites: u32, installed: &Installed, folder: &Path) -
 
 fn wait_for_children(server: &Server) -> Result<()> {
     wait("Apache's children start", || {
-        let found = kinds(server).map(|kinds| kinds.get("apache2").map_or(0, |(count, _)| *count));
-        found.is_ok_and(|count| count > CHILDREN)
+        let found = kinds(server).map(|kinds| kinds.get(CHILD).map_or(0, |(count, _)| *count));
+        found.is_ok_and(|count| count >= CHILDREN)
     })
 }
 
@@ -156,6 +166,7 @@ fn make_warm(server: &Server, sites: u32) -> Result<()> {
 fn wait(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
     let limit = Instant::now() + WARM;
     while Instant::now() < limit {
+        stop::check()?;
         if condition() {
             return Ok(());
         }
@@ -164,26 +175,28 @@ fn wait(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
     bail!("not within {WARM:?}: {what}")
 }
 
-/// The server's processes by the name of their program.
+/// The server's processes by what they are for.
 fn kinds(server: &Server) -> Result<BTreeMap<String, (u32, f64)>> {
     let mut kinds: BTreeMap<String, (u32, f64)> = BTreeMap::new();
-    for pid in cpu::pids_of_trees(&server.pids())? {
+    let started = server.pids();
+    for pid in cpu::pids_of_trees(&started)? {
         // A process may end between the reads.
         let Some(megabytes) = pss(pid) else { continue };
         let title = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let title = String::from_utf8_lossy(&title);
-        let kind = kind(&title);
+        let kind = kind(&title, started.contains(&pid));
         let entry = kinds.entry(kind.to_owned()).or_default();
         *entry = (entry.0 + 1, entry.1 + megabytes);
     }
     Ok(kinds)
 }
 
-fn kind(title: &str) -> &'static str {
+fn kind(title: &str, is_first: bool) -> &'static str {
     match title {
-        _ if title.contains("wsgi-supervisor") => "supervisor",
-        _ if title.starts_with("(wsgi:") => "worker",
-        _ => "apache2",
+        _ if title.contains("wsgi-supervisor") => SUPERVISOR,
+        _ if title.starts_with("(wsgi:") => WORKER,
+        _ if is_first => PARENT,
+        _ => CHILD,
     }
 }
 
@@ -205,8 +218,9 @@ mod tests {
 
     #[test]
     fn kinds_are_told_by_titles() {
-        assert_eq!(kind("/srv/wsgi-supervisor\0"), "supervisor");
-        assert_eq!(kind("(wsgi:site1)\0\0"), "worker");
-        assert_eq!(kind("/usr/sbin/apache2\0-f\0"), "apache2");
+        assert_eq!(kind("/srv/wsgi-supervisor\0", false), SUPERVISOR);
+        assert_eq!(kind("(wsgi:site1)\0\0", false), WORKER);
+        assert_eq!(kind("/usr/sbin/apache2\0-f\0", false), CHILD);
+        assert_eq!(kind("/usr/sbin/apache2\0-f\0", true), PARENT);
     }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: our server beside its peers.
 //!
 //! All servers of a stage (an application, a number of processes, a transport) run at the same time; rounds go from one to the
-//! next, so that whatever else the machine does meets all of them. A ratio is that of two measurements of the same round.
+//! next, so that whatever else the machine does meets all of them. A ratio is that of two measurements of the same round. What was
+//! measured is kept after each stage, and a server that fails is told with the reason while the others go on.
 
 mod cases;
 mod cpu;
@@ -9,32 +10,32 @@ mod goals;
 mod load;
 mod measure;
 mod memory;
+mod noise;
 mod peers;
+mod plan;
 mod report;
 mod server;
 mod stats;
+mod stop;
 mod syscalls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::run;
+use crate::packages;
 use crate::workspace::Workspace;
-use cases::{Case, Stage, Work, is_meant};
-use measure::{Effort, Measured};
-use memory::Memory;
+use cases::{Case, Stage, is_meant};
+use measure::Bench;
+use noise::Noise;
 use peers::Peer;
 use peers::install::Installed;
-use report::Results;
-use stats::{Noise, TOO_WIDE};
-
-/// Calls of the application without a server.
-const BASELINE_CALLS: u32 = 2000;
+use plan::{Effort, Plan, Scope, Share};
+use report::{Failure, Results};
+use server::Server;
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -45,48 +46,57 @@ pub struct Args {
     /// Only these servers, by parts of their names; ours and mod_wsgi stay
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
-    /// A few cases against mod_wsgi and static files, in under three minutes
+    /// What something is promised about, against mod_wsgi and static files, in under three minutes
     #[arg(long)]
     quick: bool,
+    /// Every case with every server, with latencies and system calls of all
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
     /// Rounds, in each of which every server is measured once
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
     /// Seconds of load in one measurement
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: Option<u32>,
-    /// Measure latency at a fixed rate too
+    /// Measure latency at a fixed rate of all cases, not only of those about which something is promised
     #[arg(long)]
     latency: bool,
-    /// Count system calls with strace too
+    /// Count system calls, with strace, of all cases, not only of those about which something is promised
     #[arg(long)]
     system_calls: bool,
-    /// Weigh 8 warm Django sites, and 50 and 200 idle ones, too
+    /// Weigh 8 warm Django sites, and 50 and 200 idle ones, although only a part is measured
     #[arg(long)]
     memory: bool,
-    /// All of the above: latency, system calls and memory
-    #[arg(long, conflicts_with = "quick")]
-    full: bool,
     /// The Python of all servers; its headers and shared library are needed to build some of them
     #[arg(long, default_value = "/usr/bin/python3", value_name = "PATH")]
     python: PathBuf,
     /// Write the raw numbers to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Leave docs/benchmarks/ as it is
+    /// Leave docs/benchmarks/ as it is; without it, a run of everything replaces what is there
     #[arg(long)]
     no_report: bool,
     /// Keep the results in docs/benchmarks/ although only a part was measured
     #[arg(long, conflicts_with = "no_report")]
     keep: bool,
-    /// Show the names of all cases and servers, and end
+    /// Measure nothing: write the page and the charts of these raw numbers into a folder, with --to
+    #[arg(long, value_name = "FILE", requires = "to")]
+    render: Option<PathBuf>,
+    /// Where --render writes
+    #[arg(long, value_name = "FOLDER", requires = "render")]
+    to: Option<PathBuf>,
+    /// Show the names of all cases and servers, what a run without options measures, and how long it takes; and end
     #[arg(long)]
     list: bool,
 }
 
 impl Args {
-    fn cases(&self) -> Vec<Case> {
-        let all = if self.quick && self.only.is_empty() { Case::quick() } else { Case::all() };
-        all.into_iter().filter(|case| is_meant(&case.to_string(), &self.only)).collect()
+    fn scope(&self) -> Scope {
+        match (self.quick, self.full) {
+            (true, _) => Scope::Quick,
+            (_, true) => Scope::Full,
+            _ => Scope::Usual,
+        }
     }
 
     fn peers(&self) -> Vec<Peer> {
@@ -97,140 +107,264 @@ impl Args {
     }
 
     fn effort(&self) -> Effort {
-        let (rounds, seconds) = if self.quick { (3, 1) } else { (5, 2) };
+        let (rounds, seconds) = match self.scope() {
+            Scope::Quick => (3, 1),
+            Scope::Usual => (5, 1),
+            Scope::Full => (5, 2),
+        };
+        // Who names cases wants to see these soon, and says what else of them.
+        let share = |wanted: bool| match self.scope() {
+            _ if wanted => Share::All,
+            _ if !self.only.is_empty() => Share::None,
+            Scope::Full => Share::All,
+            _ => Share::Goals,
+        };
         Effort {
             rounds: self.rounds.unwrap_or(rounds),
             time: Duration::from_secs(self.seconds.unwrap_or(seconds).into()),
-            latency: self.latency || self.full,
-            system_calls: self.system_calls || self.full,
+            latency: share(self.latency),
+            system_calls: share(self.system_calls),
         }
+    }
+
+    /// Whether everything is measured that belongs to the page in the docs.
+    fn is_whole(&self) -> bool {
+        self.only.is_empty() && self.servers.is_empty() && !self.quick
+    }
+
+    fn plan(&self) -> Plan {
+        let memory = self.memory || self.is_whole();
+        Plan::new(self.scope(), &self.peers(), &self.only, memory, self.effort())
     }
 }
 
 /// Installs and starts the servers, measures, prints the tables and keeps them in the docs; fails when a goal is missed.
 pub fn run(args: &Args) -> Result<()> {
+    let plan = args.plan();
     if args.list {
-        let names = |names: Vec<String>| names.join("\n  ");
-        println!("cases:\n  {}", names(Case::all().iter().map(Case::to_string).collect()));
-        println!("servers:\n  {}", names(Peer::ALL.iter().map(|peer| peer.name().to_owned()).collect()));
+        list(&plan);
         return Ok(());
     }
-    let (cases, peers, effort) = (args.cases(), args.peers(), args.effort());
-    if cases.is_empty() && !(args.memory || args.full) {
+    if let (Some(file), Some(folder)) = (&args.render, &args.to) {
+        return report::keep(&report::read(file)?, folder);
+    }
+    if plan.cases.is_empty() && plan.memory.is_empty() {
         bail!("no case is called like {}: --list shows their names", args.only.join(", "));
     }
+    stop::watch()?;
     let workspace = Workspace::find()?;
-    let installed = Installed::new(&peers, &args.python, &workspace)?;
+    let peers = args.peers();
+    if plan.cases.iter().any(|planned| planned.system_calls) {
+        packages::need(&[&packages::STRACE])?;
+    }
+    let (installed, failures) = Installed::new(&peers, &args.python, &workspace)?;
+    let facts = report::facts(&installed, &peers, plan.effort)?;
     let folder =
         tempfile::Builder::new().prefix("wsgi-bench-").tempdir().context("cannot make a temporary folder")?;
     server::folder(folder.path())?;
-    let mut noise = Noise::default();
-    let measured = all_cases(&cases, &peers, effort, &installed, &mut noise, folder.path())?;
-    let memory =
-        if args.memory || args.full { weigh_all(&peers, &installed, folder.path())? } else { Vec::new() };
-    let has_django = cases.iter().any(|case| case.work == Work::Django);
-    let baseline = has_django.then(|| baseline(&installed, folder.path())).transpose()?;
-    let verdicts = goals::verdicts(&measured, baseline, &memory)?;
-    let warnings = warnings(&noise, &measured)?;
-    let facts = report::facts(&installed, &peers, effort)?;
-    let results = Results { measured, memory, verdicts, baseline, warnings, facts };
-    let docs = workspace.root.join("docs/benchmarks");
-    // A part of the comparison does not replace the whole one.
-    let whole = args.only.is_empty() && args.servers.is_empty() && !args.quick && !args.no_report;
-    report::keep(&results, (whole || args.keep).then_some(docs.as_path()))?;
+    let noise = Noise::new(plan.estimate());
+    let kept = workspace.target.join("bench");
+    let mut run =
+        Run { plan, installed, folder: folder.path(), noise, kept, results: Results::new(facts, failures) };
+    let end = run.all();
+    run.save()?;
+    println!("\n{}", report::page(&run.results)?);
+    println!("kept in {}", run.kept.display());
     if let Some(file) = &args.json {
-        std::fs::write(file, format!("{:#}\n", report::raw(&results)))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        report::write_raw(&run.results, file)?;
     }
-    goals::check(&results.verdicts)
+    // What was interrupted is a part, too.
+    end?;
+    // A part of the comparison does not replace the whole one.
+    if args.keep || (args.is_whole() && !args.no_report) {
+        let docs = workspace.root.join("docs/benchmarks");
+        report::keep(&run.results, &docs)?;
+        println!("kept in {}", docs.display());
+    }
+    goals::check(&run.results.verdicts)
 }
 
-/// The cases, stage by stage.
-fn all_cases(
-    cases: &[Case],
-    peers: &[Peer],
-    effort: Effort,
-    installed: &Installed,
-    noise: &mut Noise,
-    folder: &Path,
-) -> Result<Vec<Measured>> {
-    let mut stages: Vec<Stage> = Vec::new();
-    for case in cases {
-        if !stages.contains(&case.stage()) {
-            stages.push(case.stage());
-        }
+fn list(plan: &Plan) {
+    println!("servers:");
+    Peer::ALL.iter().for_each(|peer| println!("  {}", peer.name()));
+    println!("cases (*: with these options):");
+    for case in Case::all() {
+        let is_planned = plan.cases.iter().any(|planned| planned.case == case);
+        println!("{} {case}", if is_planned { "*" } else { " " });
     }
-    let count: usize =
-        cases.iter().map(|case| peers.iter().filter(|peer| peer.cannot(case).is_none()).count()).sum();
-    let bar = ProgressBar::new(count as u64 * u64::from(effort.rounds));
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}<{eta} {msg}")?);
-    let mut measured = Vec::new();
-    for (number, stage) in stages.iter().enumerate() {
-        let of_stage: Vec<&Case> = cases.iter().filter(|case| case.stage() == *stage).collect();
-        bar.set_message(format!(
-            "starting servers for {}",
-            of_stage.first().map_or_else(String::new, ToString::to_string)
-        ));
+    println!("{}", announcement(plan));
+}
+
+/// What will be done and how long it will take.
+fn announcement(plan: &Plan) -> String {
+    let pairs: usize = plan.cases.iter().map(|planned| planned.peers.len()).sum();
+    let seconds = plan.estimate().as_secs();
+    format!(
+        "{} cases, {pairs} pairs of case and server, {} rounds of {} s, {} times memory: about {} min {:02} s, and up to a tenth more on a \
+         machine that others use",
+        plan.cases.len(),
+        plan.effort.rounds,
+        plan.effort.time.as_secs(),
+        plan.memory.len(),
+        seconds / 60,
+        seconds % 60
+    )
+}
+
+/// A run and what it has found out so far.
+struct Run<'a> {
+    plan: Plan,
+    installed: Installed,
+    folder: &'a Path,
+    noise: Noise,
+    /// Where results are kept as they come.
+    kept: PathBuf,
+    results: Results,
+}
+
+impl Run<'_> {
+    /// Measures everything that is planned.
+    fn all(&mut self) -> Result<()> {
+        println!("{}", announcement(&self.plan));
+        let bar = ProgressBar::new(u64::try_from(self.plan.estimate().as_millis())?);
+        bar.set_style(ProgressStyle::with_template("{bar:30} {percent} % {elapsed}, {eta} left: {msg}")?);
+        bar.enable_steady_tick(Duration::from_secs(1));
+        let missing: Vec<Peer> = self.results.failures.iter().map(|failure| failure.peer).collect();
+        self.plan.cases.iter_mut().for_each(|planned| planned.peers.retain(|peer| !missing.contains(peer)));
+        self.plan.memory.retain(|sites| !missing.contains(&sites.peer));
+        let end = self.stages(&bar).and_then(|()| self.memory(&bar));
+        bar.finish_and_clear();
+        end
+    }
+
+    fn stages(&mut self, bar: &ProgressBar) -> Result<()> {
+        for (number, stage) in self.plan.stages().into_iter().enumerate() {
+            let servers = self.start(number, stage, bar)?;
+            // On an interruption the cases that are done count.
+            let end = self.cases(stage, &servers, bar);
+            drop(servers);
+            self.save()?;
+            end?;
+        }
+        Ok(())
+    }
+
+    /// The servers of a stage; those that do not start are told.
+    fn start(&mut self, number: usize, stage: Stage, bar: &ProgressBar) -> Result<BTreeMap<Peer, Server>> {
         let mut servers = BTreeMap::new();
-        for peer in peers.iter().filter(|peer| of_stage.iter().any(|case| peer.cannot(case).is_none())) {
-            let place = folder.join(format!("{}-{number}", peer.name()));
-            servers.insert(*peer, peer.start(*stage, installed, &place)?);
+        for peer in self.plan.peers_of(stage) {
+            bar.set_message(format!("starting {}", peer.name()));
+            let place = self.folder.join(format!("{}-{number}", peer.name()));
+            match peer.start(stage, &self.installed, &place) {
+                Ok(server) => {
+                    self.results.settings.entry(peer).or_insert_with(|| server.settings());
+                    servers.insert(peer, server);
+                }
+                Err(error) => {
+                    stop::check()?;
+                    bar.println(format!("{} does not start: {error:#}", peer.name()));
+                    let cases: Vec<String> = self
+                        .plan
+                        .of(stage)
+                        .filter(|planned| planned.peers.contains(&peer))
+                        .map(|planned| planned.case.to_string())
+                        .collect();
+                    let doing = format!("starting it for {}", cases.join(", "));
+                    self.results.failures.push(Failure::new(peer, &doing, &error));
+                }
+            }
+            bar.inc(u64::try_from(Plan::start_estimate().as_millis())?);
         }
-        for case in of_stage {
-            let told = |text: &str| {
-                bar.set_message(text.to_owned());
-                bar.inc(u64::from(!text.contains("p50")));
-            };
-            measured.push(measure::rounds(case, &servers, effort, noise, folder, &told)?);
-        }
+        Ok(servers)
     }
-    bar.finish_and_clear();
-    // In the order in which they are listed, not in that of the stages.
-    measured.sort_by_key(|measured| cases.iter().position(|case| *case == measured.case));
-    Ok(measured)
-}
 
-/// Eight warm sites in every server that hosts many, then many idle ones.
-fn weigh_all(peers: &[Peer], installed: &Installed, folder: &Path) -> Result<Vec<Memory>> {
-    let hosts = |peer: &&Peer| matches!(peer, Peer::Ours | Peer::ModWsgi | Peer::ModWsgi4 | Peer::ModPython);
-    let mut weighed = Vec::new();
-    for peer in peers.iter().filter(hosts) {
-        println!("weighing 8 warm Django sites in {}", peer.name());
-        weighed.push(memory::weigh(*peer, 8, true, installed, &folder.join(format!("8-{}", peer.name())))?);
-    }
-    for sites in [50, 200] {
-        for peer in peers.iter().filter(|peer| matches!(peer, Peer::Ours | Peer::ModWsgi)) {
-            println!("weighing {sites} idle sites in {}", peer.name());
-            let place = folder.join(format!("{sites}-{}", peer.name()));
-            weighed.push(memory::weigh(*peer, sites, false, installed, &place)?);
-        }
-    }
-    Ok(weighed)
-}
-
-/// What the Django page costs without any server, in microseconds of CPU time.
-fn baseline(installed: &Installed, folder: &Path) -> Result<f64> {
-    let place = server::folder(&folder.join("baseline"))?;
-    peers::install::application(cases::Application::Site, &place)?;
-    let script = place.join("baseline.py");
-    std::fs::write(&script, include_str!("app/baseline.py"))?;
-    let mut python = Command::new(installed.program("python"));
-    python.arg(&script).arg(cases::Application::Site.module()).arg(Work::Django.target()).arg("");
-    let text = run::output(python.arg(BASELINE_CALLS.to_string()).current_dir(&place))?;
-    text.trim().parse().with_context(|| format!("the application alone printed {text:?}"))
-}
-
-/// What to know before believing the numbers.
-fn warnings(noise: &Noise, measured: &[Measured]) -> Result<Vec<String>> {
-    let mut warnings: Vec<String> = noise.warning().into_iter().collect();
-    for found in measured {
-        let (Some(ours), Some(base)) = (found.seen.get(&Peer::Ours), found.seen.get(&Peer::ModWsgi)) else {
-            continue;
+    fn cases(&mut self, stage: Stage, servers: &BTreeMap<Peer, Server>, bar: &ProgressBar) -> Result<()> {
+        let told = |text: &str, time: Duration| {
+            bar.set_message(text.to_owned());
+            bar.inc(u64::try_from(Plan::with_overhead(time).as_millis()).unwrap_or_default());
         };
-        let ratio = goals::Ratios::of(ours, base)?.rate;
-        if ratio.width() > TOO_WIDE {
-            warnings.push(format!("the ratios of {} spread too far to tell much: {ratio}", found.case));
+        let bench = Bench { effort: self.plan.effort, folder: self.folder, told: &told };
+        for planned in self.plan.of(stage) {
+            let measured = bench.rounds(planned, servers, &mut self.noise)?;
+            for (peer, reason) in &measured.failed {
+                bar.println(format!("{} fails in {}: {reason}", peer.name(), planned.case));
+            }
+            self.results.measured.push(measured);
         }
+        Ok(())
     }
-    Ok(warnings)
+
+    fn memory(&mut self, bar: &ProgressBar) -> Result<()> {
+        for (number, sites) in self.plan.memory.iter().enumerate() {
+            bar.set_message(format!("weighing {sites} in {}", sites.peer.name()));
+            let place = self.folder.join(format!("sites-{number}"));
+            match memory::weigh(*sites, &self.installed, &place) {
+                Ok(memory) => self.results.memory.push(memory),
+                Err(error) => {
+                    stop::check()?;
+                    bar.println(format!("{} with {sites}: {error:#}", sites.peer.name()));
+                    let doing = format!("weighing {sites}");
+                    self.results.failures.push(Failure::new(sites.peer, &doing, &error));
+                }
+            }
+            bar.inc(u64::try_from(sites.estimate().as_millis())?);
+        }
+        Ok(())
+    }
+
+    /// Keeps what there is: the tables, the charts and the raw numbers.
+    fn save(&mut self) -> Result<()> {
+        // In the order in which cases are listed, not in that of the stages.
+        let place = |case: Case| self.plan.cases.iter().position(|planned| planned.case == case);
+        self.results.measured.sort_by_key(|measured| place(measured.case));
+        self.results.verdicts = goals::verdicts(&self.results.measured, &self.results.memory)?;
+        self.results.warnings = report::warnings(&self.noise, &self.results.measured)?;
+        report::keep(&self.results, &self.kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &str) -> Args {
+        Line::parse_from(std::iter::once("bench").chain(line.split_whitespace())).args
+    }
+
+    #[test]
+    fn only_a_whole_run_replaces_the_page() {
+        assert!(args("").is_whole() && args("--full").is_whole());
+        for part in ["--quick", "--only hello", "--servers gunicorn"] {
+            assert!(!args(part).is_whole(), "{part}");
+        }
+        assert!(Line::try_parse_from(["bench", "--keep", "--no-report"]).is_err());
+    }
+
+    #[test]
+    fn who_names_cases_gets_these_alone() {
+        let plan = args("--only hello-c32-p1 --servers granian --system-calls").plan();
+        let names: Vec<String> = plan.cases.iter().map(|planned| planned.case.to_string()).collect();
+        assert!(names.contains(&"hello-c32-p1-https".to_owned()) && plan.memory.is_empty(), "{names:?}");
+        assert!(plan.cases.iter().all(|planned| planned.system_calls && !planned.latency));
+        assert_eq!(plan.cases[0].peers, [Peer::Ours, Peer::ModWsgi, Peer::Granian]);
+    }
+
+    #[test]
+    fn the_quick_run_has_all_goals_of_rates_and_times() {
+        let plan = args("--quick").plan();
+        let cases: Vec<Case> = plan.cases.iter().map(|planned| planned.case).collect();
+        assert!(Case::GOALS.iter().all(|case| cases.contains(case)));
+        assert!(
+            plan.memory.is_empty() && announcement(&plan).contains("about 2 min"),
+            "{}",
+            announcement(&plan)
+        );
+    }
 }

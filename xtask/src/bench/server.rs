@@ -11,10 +11,17 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::{cpu, stop};
+use crate::run;
+
 /// How long a server may take until it answers: a Django site starts in it.
 const START: Duration = Duration::from_secs(30);
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(15);
+/// How long it may take until all of its processes have started and are at rest, and how long they have to be that.
+const REST: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(300));
+/// A server that uses less than this part of a processor is at rest.
+const AT_REST: f64 = 0.05;
 
 /// A folder for one server, which everybody may read.
 pub fn folder(path: &Path) -> Result<PathBuf> {
@@ -38,6 +45,7 @@ pub struct Server {
     /// Its name, for messages.
     name: String,
     folder: PathBuf,
+    settings: Vec<String>,
     /// The last one started faces the clients; earlier ones stand behind it.
     processes: Vec<Child>,
 }
@@ -45,7 +53,25 @@ pub struct Server {
 impl Server {
     /// A server without a process.
     pub fn new(name: &str, address: SocketAddr, folder: &Path) -> Self {
-        Self { address, name: name.to_owned(), folder: folder.to_path_buf(), processes: Vec::new() }
+        Self {
+            address,
+            name: name.to_owned(),
+            folder: folder.to_path_buf(),
+            settings: Vec::new(),
+            processes: Vec::new(),
+        }
+    }
+
+    /// Notes what it was started with: lines of a configuration.
+    pub fn note(&mut self, text: &str) {
+        self.settings.push(text.trim().to_owned());
+    }
+
+    /// What it was started with. What differs from run to run is replaced: its folder, and where it listens.
+    pub fn settings(&self) -> String {
+        let text = self.settings.join("\n");
+        let text = text.replace(&self.folder.display().to_string(), "$FOLDER");
+        text.replace(&self.address.to_string(), "$ADDRESS").replace(&self.address.port().to_string(), "$PORT")
     }
 
     /// Starts one of its processes; what it prints goes to `output.log` in its folder.
@@ -54,6 +80,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir(&self.folder);
         // A process group of its own: a stopping prefork parent signals its whole group.
         command.process_group(0);
+        self.note(&run::shown(command));
         let child = command
             .spawn()
             .with_context(|| format!("cannot run {}", command.get_program().to_string_lossy()))?;
@@ -73,9 +100,25 @@ impl Server {
             if answers(self.address) {
                 return Ok(());
             }
+            stop::check()?;
             std::thread::sleep(Duration::from_millis(50));
         }
         bail!("{} does not answer as it should:\n{}", self.name, self.log_end());
+    }
+
+    /// Waits until all of its processes have started and have nothing more to do, so that none of this is measured.
+    pub fn settle(&self) -> Result<()> {
+        let (limit, rest) = (Instant::now() + REST.0, REST.1);
+        while Instant::now() < limit {
+            let before = (cpu::pids_of_trees(&self.pids())?.len(), cpu::of_trees(&self.pids())?);
+            std::thread::sleep(rest);
+            let after = (cpu::pids_of_trees(&self.pids())?.len(), cpu::of_trees(&self.pids())?);
+            if before.0 == after.0 && after.1.saturating_sub(before.1) < rest.mul_f64(AT_REST) {
+                return Ok(());
+            }
+            stop::check()?;
+        }
+        bail!("{} does not come to rest within {:?} of its start:\n{}", self.name, REST.0, self.log_end());
     }
 
     /// The processes that were started; their children belong to the server as well.

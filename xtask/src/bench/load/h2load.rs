@@ -33,7 +33,7 @@ fn parse(text: &str) -> Result<Seen> {
     if others.iter().any(|count| *count > 0.0) || *good == 0.0 {
         bail!("h2load saw failures: {codes:?} answers of 2xx, 3xx, 4xx, 5xx");
     }
-    Ok(Seen { answers: *good, time })
+    Ok(Seen { answers: *good, time, application: None })
 }
 
 #[cfg(test)]

@@ -11,12 +11,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Written to a socket at a time.
 const BLOCK: usize = 256 * 1024;
 
+/// The header in which the Django application says how many nanoseconds of CPU time it took.
+const APPLICATION: &str = "x-application-cpu";
+
 /// A connection.
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<TcpStream>,
     address: SocketAddr,
     line: String,
+    application: Option<Duration>,
 }
 
 impl Client {
@@ -26,7 +30,13 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::with_capacity(256 * 1024, stream), address, line: String::new() })
+        let stream = BufReader::with_capacity(256 * 1024, stream);
+        Ok(Self { stream, address, line: String::new(), application: None })
+    }
+
+    /// The CPU time that the application has taken for all answers so far; `None` when it does not say.
+    pub fn application(&self) -> Option<Duration> {
+        self.application
     }
 
     /// The length of the answer's body, which is read and dropped.
@@ -75,10 +85,12 @@ impl Client {
             if line.is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            if name.eq_ignore_ascii_case("content-length") {
                 length = Some(value.trim().parse()?);
+            } else if name.eq_ignore_ascii_case(APPLICATION) {
+                let time = Duration::from_nanos(value.trim().parse()?);
+                self.application = Some(self.application.unwrap_or_default() + time);
             }
         }
         length.with_context(|| format!("the answer to {target} has no Content-Length"))
@@ -90,5 +102,44 @@ impl Client {
             bail!("the server closed the connection instead of answering");
         }
         Ok(&self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// Gives the same answer to some requests on one connection, then closes it.
+    fn server(answer: &'static str, requests: u32) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for _ in 0..requests {
+                let _ = stream.read(&mut [0; 1024]).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn the_time_of_the_application_is_summed_up() {
+        let answer = "HTTP/1.1 200 OK\r\nX-APPLICATION-CPU: 1500\r\nContent-Length: 2\r\n\r\nok";
+        let mut client = Client::connect(server(answer, 2)).unwrap();
+        assert_eq!(client.application(), None);
+        assert_eq!((client.get("/").unwrap(), client.get("/").unwrap()), (2, 2));
+        assert_eq!(client.application(), Some(Duration::from_nanos(3000)));
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_or_is_no_success_is_an_error() {
+        let early = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx";
+        let error = Client::connect(server(early, 1)).unwrap().get("/page").unwrap_err().to_string();
+        assert_eq!(error, "the answer to /page ended after 1 of 2 bytes");
+        let busy = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+        let error = Client::connect(server(busy, 1)).unwrap().get("/page").unwrap_err().to_string();
+        assert_eq!(error, "/page was answered with \"HTTP/1.1 503 Busy\"");
     }
 }

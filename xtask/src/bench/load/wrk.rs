@@ -11,7 +11,7 @@ use super::{Seen, seconds};
 use crate::bench::cases::{Case, Transport, Work};
 use crate::run;
 
-/// One thread of wrk makes more load than two cores can serve.
+/// One thread, so that it is plain when the client is at its limit: then it uses all of one core.
 const THREADS: &str = "-t1";
 
 /// Runs wrk.
@@ -50,6 +50,7 @@ fn parse(text: &str) -> Result<Seen> {
     Ok(Seen {
         answers: count.parse()?,
         time: seconds(time).with_context(|| format!("wrk says it took {time:?}"))?,
+        application: None,
     })
 }
 

@@ -9,7 +9,7 @@ use nix::unistd::{User, geteuid};
 
 use super::install::Installed;
 use super::{Peer, THREADS};
-use crate::bench::cases::{Stage, Transport};
+use crate::bench::cases::{Application, Stage, Transport};
 use crate::bench::server::Server;
 use crate::run;
 
@@ -29,8 +29,11 @@ pub fn spawn(
     server: &mut Server,
 ) -> Result<()> {
     let mut text = common(stage, folder, server)?;
-    text.push_str(&special(peer, stage, installed, folder)?);
-    start(&text, folder, server)
+    let special = special(peer, stage, installed, folder)?;
+    text.push_str(&special);
+    start(&text, folder, server)?;
+    server.note(&special);
+    Ok(())
 }
 
 /// Runs Apache with this configuration.
@@ -156,7 +159,7 @@ fn passenger(stage: Stage, installed: &Installed, folder: &Path) -> Result<Strin
          PassengerMaxRequestQueueSize 0\nPassengerDisableAnonymousTelemetry on\nPassengerDisableSecurityUpdateCheck on\n\
          PassengerInstanceRegistryDir {place}/run\nPassengerLogFile {place}/error.log\nPassengerUser www-data\n\
          PassengerAppRoot {place}\nPassengerAppType wsgi\nPassengerStartupFile passenger_wsgi.py\nPassengerEnabled on\n\
-         DocumentRoot {place}/public\nPassengerPreStart http://localhost/\n",
+         DocumentRoot {place}/public\n",
         load("passenger"),
         installed.program("python").display()
     ))
@@ -181,8 +184,15 @@ pub fn copy(file: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// Makes a key and a certificate for this run.
-fn certificate(folder: &Path) -> Result<()> {
+/// The settings of the Apache in all of its rows, for the report.
+pub fn common_settings() -> Result<String> {
+    let server = Server::new("apache", std::net::SocketAddr::from(([127, 0, 0, 1], 0)), Path::new("$FOLDER"));
+    let stage = Stage { application: Application::Small, processes: 1, transport: Transport::Http };
+    common(stage, Path::new("$FOLDER"), &server).map(|text| text.replace("127.0.0.1:0", "$ADDRESS"))
+}
+
+/// Makes a key and a certificate for this run, `run/server.key` and `run/server.crt`.
+pub fn certificate(folder: &Path) -> Result<()> {
     let mut openssl = Command::new("openssl");
     openssl.args([
         "req",

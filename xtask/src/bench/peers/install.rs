@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use super::Peer;
 use crate::bench::cases::{Application, Work};
+use crate::bench::report::Failure;
+use crate::bench::stop;
 use crate::packages::{self, Package};
 use crate::run;
 use crate::workspace::Workspace;
@@ -32,9 +34,16 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// Installs what these servers need.
-    pub fn new(peers: &[Peer], python: &Path, workspace: &Workspace) -> Result<Self> {
-        packages::need(&peers.iter().flat_map(|peer| debian(*peer)).collect::<Vec<_>>())?;
+    /// Installs what these servers need. A server that cannot be installed is told in the second list and does not keep the others
+    /// from being compared; what everything needs does.
+    pub fn new(peers: &[Peer], python: &Path, workspace: &Workspace) -> Result<(Self, Vec<Failure>)> {
+        packages::need(&[
+            &packages::APACHE,
+            &packages::VENV,
+            &packages::WRK,
+            &packages::H2LOAD,
+            &packages::OPENSSL,
+        ])?;
         let dist = workspace.dist();
         if !dist.join("mod_wsgi.so").is_file() {
             bail!("{} has no mod_wsgi.so: run `cargo xtask dist` first", dist.display());
@@ -44,18 +53,34 @@ impl Installed {
         // Servers of any user read it.
         std::fs::create_dir_all(&cache)?;
         std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o755))?;
-        let home = cache.join(format!("bench-python{version}"));
-        let mut wanted = vec![DJANGO];
-        wanted.extend(peers.iter().flat_map(|peer| pypi(*peer)));
-        venv(python, &home, &wanted)?;
-        let uses_mod_wsgi = peers.iter().any(|peer| matches!(peer, Peer::ModWsgi | Peer::ModWsgiEmbedded));
-        let mod_wsgi = uses_mod_wsgi.then(|| mod_wsgi(python, &home)).transpose()?;
-        Ok(Self {
+        let mut installed = Self {
             python: python_says(python, "import sys; print(sys.executable)")?.into(),
-            home,
+            home: cache.join(format!("bench-python{version}")),
             dist,
-            mod_wsgi,
-        })
+            mod_wsgi: None,
+        };
+        venv(python, &installed.home)?;
+        pip_missing(python, &installed.home, &[("django", DJANGO)])
+            .context("the applications need Django")?;
+        let mut failures = Vec::new();
+        for peer in peers {
+            if let Err(error) = installed.add(*peer, python) {
+                stop::check()?;
+                println!("{} cannot be installed: {error:#}", peer.name());
+                failures.push(Failure::new(*peer, "installing it", &error));
+            }
+        }
+        Ok((installed, failures))
+    }
+
+    /// Installs what only this server needs.
+    fn add(&mut self, peer: Peer, python: &Path) -> Result<()> {
+        packages::need(&debian(peer))?;
+        pip_missing(python, &self.home, pypi(peer))?;
+        if matches!(peer, Peer::ModWsgi | Peer::ModWsgiEmbedded) && self.mod_wsgi.is_none() {
+            self.mod_wsgi = Some(mod_wsgi(python, &self.home)?);
+        }
+        Ok(())
     }
 
     /// A program of the virtual environment.
@@ -74,43 +99,55 @@ fn cache_folder() -> PathBuf {
 
 fn debian(peer: Peer) -> Vec<&'static Package> {
     use packages::{
-        APACHE, APACHE_DEV, COMPILER, H2LOAD, LIBEV, MOD_PROXY_UWSGI, MOD_PYTHON, MOD_WSGI_4, OPENSSL,
-        PASSENGER, PYTHON_DEV, VENV, WRK,
+        APACHE_DEV, COMPILER, LIBEV, LIBSSL_DEV, MOD_PROXY_UWSGI, MOD_PYTHON, MOD_WSGI_4, PASSENGER,
+        PYTHON_DEV,
     };
-    let mut wanted = vec![&APACHE, &VENV, &WRK, &H2LOAD, &OPENSSL];
     match peer {
-        Peer::ModWsgi | Peer::ModWsgiEmbedded => wanted.extend([&APACHE_DEV, &COMPILER, &PYTHON_DEV]),
-        Peer::ModWsgi4 => wanted.push(&MOD_WSGI_4),
-        Peer::ModPython => wanted.push(&MOD_PYTHON),
-        Peer::Passenger => wanted.push(&PASSENGER),
-        Peer::ProxyUwsgi => wanted.extend([&MOD_PROXY_UWSGI, &COMPILER, &PYTHON_DEV]),
-        Peer::Uwsgi => wanted.extend([&COMPILER, &PYTHON_DEV]),
-        Peer::Bjoern => wanted.extend([&COMPILER, &PYTHON_DEV, &LIBEV]),
+        Peer::ModWsgi | Peer::ModWsgiEmbedded => vec![&APACHE_DEV, &COMPILER, &PYTHON_DEV],
+        Peer::ModWsgi4 => vec![&MOD_WSGI_4],
+        Peer::ModPython => vec![&MOD_PYTHON],
+        Peer::Passenger => vec![&PASSENGER],
+        Peer::ProxyUwsgi => vec![&MOD_PROXY_UWSGI, &COMPILER, &PYTHON_DEV, &LIBSSL_DEV],
+        Peer::Uwsgi => vec![&COMPILER, &PYTHON_DEV, &LIBSSL_DEV],
+        Peer::Bjoern => vec![&COMPILER, &PYTHON_DEV, &LIBEV],
         Peer::Ours | Peer::Static | Peer::ProxyGunicorn | Peer::Gunicorn | Peer::Granian | Peer::Waitress => {
+            Vec::new()
         }
     }
-    wanted
 }
 
-fn pypi(peer: Peer) -> Option<&'static str> {
+/// Packages of PyPI: the name of what shows that it is there, and what to ask for.
+fn pypi(peer: Peer) -> &'static [(&'static str, &'static str)] {
     match peer {
-        Peer::ProxyGunicorn | Peer::Gunicorn => Some("gunicorn"),
-        Peer::ProxyUwsgi | Peer::Uwsgi => Some("uwsgi"),
-        Peer::Granian => Some("granian"),
-        Peer::Waitress => Some("waitress"),
-        Peer::Bjoern => Some("bjoern"),
-        _ => None,
+        Peer::ProxyGunicorn | Peer::Gunicorn => &[("gunicorn", "gunicorn[http2]"), ("h2", "gunicorn[http2]")],
+        Peer::ProxyUwsgi | Peer::Uwsgi => &[("uwsgi", "uwsgi")],
+        Peer::Granian => &[("granian", "granian")],
+        Peer::Waitress => &[("waitress", "waitress")],
+        Peer::Bjoern => &[("bjoern", "bjoern")],
+        _ => &[],
     }
 }
 
-/// Makes the virtual environment where it is missing, and installs what it lacks.
-fn venv(python: &Path, home: &Path, wanted: &[&str]) -> Result<()> {
+/// Makes the virtual environment where it is missing.
+fn venv(python: &Path, home: &Path) -> Result<()> {
     let inside = home.join("bin/python");
     if !run::succeeds(Command::new(&inside).args(["-I", "-c", "import pip"])) {
         println!("making {}", home.display());
         run::check(Command::new(python).args(["-m", "venv", "--clear"]).arg(home))?;
     }
-    pip(python, home, wanted)
+    Ok(())
+}
+
+/// Installs what is missing; asks no index when nothing is.
+fn pip_missing(python: &Path, home: &Path, packages: &[(&str, &str)]) -> Result<()> {
+    for (name, wanted) in packages {
+        let code = format!("from importlib.metadata import version; version({name:?})");
+        if !run::succeeds(Command::new(home.join("bin/python")).args(["-I", "-c", &code])) {
+            println!("installing {wanted} from PyPI");
+            pip(python, home, &[wanted])?;
+        }
+    }
+    Ok(())
 }
 
 fn pip(python: &Path, home: &Path, wanted: &[&str]) -> Result<()> {

@@ -7,6 +7,7 @@ mod standalone;
 use std::path::Path;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use super::cases::{Application, Case, Stage, Transport, Work};
 use super::server::Server;
@@ -15,8 +16,9 @@ use install::Installed;
 /// Threads that run the application, in each worker process of a server that has threads.
 pub const THREADS: u32 = 10;
 
-/// A server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A server. In files it is its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Peer {
     /// This project's, in daemon mode.
     Ours,
@@ -66,6 +68,16 @@ impl Peer {
         Self::Waitress,
         Self::Bjoern,
     ];
+    /// One of each kind: ours, mod_wsgi's two modes, no Python at all, behind Apache, a server in Python, one in Rust.
+    pub const SOME: [Self; 7] = [
+        Self::Ours,
+        Self::ModWsgi,
+        Self::ModWsgiEmbedded,
+        Self::Static,
+        Self::ProxyGunicorn,
+        Self::Gunicorn,
+        Self::Granian,
+    ];
     /// Those of `--quick`.
     pub const QUICK: [Self; 3] = [Self::Ours, Self::ModWsgi, Self::Static];
 
@@ -94,9 +106,45 @@ impl Peer {
         !matches!(self, Self::Gunicorn | Self::Uwsgi | Self::Granian | Self::Waitress | Self::Bjoern)
     }
 
+    /// Why its settings are as they are, and what to know when it is compared.
+    pub fn remark(self) -> &'static str {
+        match self {
+            Self::Ours => "Daemon mode.",
+            Self::ModWsgi => "Daemon mode, with the same directives as ours.",
+            Self::ModWsgiEmbedded => {
+                "Python runs in Apache's two children, so that it has two processes where others have one, and up to 600 threads."
+            }
+            Self::ModWsgi4 => "Daemon mode, with Debian's own Python.",
+            Self::ModPython => {
+                "As embedded mode: two processes. The adapter to WSGI is this comparison's, because mod_python has none."
+            }
+            Self::Static => {
+                "Files of the same sizes from the disk cache: what Apache takes without any Python."
+            }
+            Self::ProxyGunicorn => {
+                "`enablereuse=on`: Apache keeps its connections to gunicorn; without it each request makes one."
+            }
+            Self::ProxyUwsgi => "The uwsgi protocol makes a connection for each request.",
+            Self::Passenger => {
+                "The open-source edition has one thread in each process, so it gets as many processes as others have threads: it can use all \
+                 cores where others have one process."
+            }
+            Self::Gunicorn => {
+                "The class of workers that has threads and keeps connections open; the heartbeat file in memory, as its FAQ says."
+            }
+            Self::Uwsgi => {
+                "Its HTTP router in front, which keeps connections open: on `http11-socket`, an idle connection holds a thread."
+            }
+            Self::Granian => {
+                "No WebSockets. Threads as others have them; it does more with one thread when nothing waits."
+            }
+            Self::Waitress => "One process; `poll` instead of `select`.",
+            Self::Bjoern => "One process with one thread: requests that wait or compute follow each other.",
+        }
+    }
+
     /// Why a case is not measured with it; `None` when it is.
     pub fn cannot(self, case: &Case) -> Option<&'static str> {
-        let alone = !self.is_behind_apache();
         match self {
             Self::Static if !matches!(case.work, Work::Hello | Work::Page | Work::File(_)) => {
                 Some("a file is all it can answer with")
@@ -106,8 +154,9 @@ impl Peer {
                 Some("its worker processes are Apache's children")
             }
             Self::Waitress | Self::Bjoern if case.processes > 1 => Some("it is one process"),
-            _ if alone && matches!(case.transport, Transport::Https | Transport::Http2) => {
-                Some("TLS and HTTP/2 are compared behind Apache")
+            Self::Waitress | Self::Bjoern if case.transport == Transport::Https => Some("it has no TLS"),
+            Self::Uwsgi | Self::Waitress | Self::Bjoern if case.transport == Transport::Http2 => {
+                Some("it has no HTTP/2")
             }
             _ => None,
         }
@@ -139,7 +188,23 @@ impl Peer {
             Application::Site => Work::Django,
         };
         server.wait(|address| super::load::answers(address, first, stage.transport))?;
+        server.settle()?;
         Ok(server)
+    }
+}
+
+impl From<Peer> for String {
+    fn from(peer: Peer) -> Self {
+        peer.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Peer {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|peer| peer.name() == name);
+        found.ok_or_else(|| format!("no server is called {name:?}"))
     }
 }
 
@@ -153,6 +218,7 @@ mod tests {
         assert_eq!(names.len(), Peer::ALL.len());
         for peer in Peer::ALL {
             assert!(Case::all().iter().any(|case| peer.cannot(case).is_none()), "{}", peer.name());
+            assert_eq!(Peer::try_from(String::from(peer)), Ok(peer));
         }
     }
 }

@@ -1,39 +1,43 @@
-//! The page: goals, one table for each kind of work, memory.
+//! The page: goals, charts, one table for each case, memory, who is missing, settings, method.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::Results;
-use crate::bench::cases::Work;
+use super::{Results, charts, method};
+use crate::bench::cases::{Transport, Work};
 use crate::bench::goals::Ratios;
 use crate::bench::load::pace::Latency;
-use crate::bench::measure::{Measured, Sample, Seen};
-use crate::bench::memory::Memory;
+use crate::bench::measure::{Measured, Seen};
+use crate::bench::memory::{CHILD, Memory, PARENT, SUPERVISOR, WORKER};
+use crate::bench::noise::QUIET;
 use crate::bench::peers::Peer;
 use crate::bench::stats::Spread;
 
 /// The whole page.
 pub fn page(results: &Results) -> Result<String> {
-    let mut text = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench`; a new run replaces it. Rates and times are medians of the rounds. A ratio is that \
-         of two measurements of the same round; its median stands in bold, the least and the largest in parentheses.\n\n",
-    );
+    let mut text = String::from(method::INTRODUCTION);
     for (name, fact) in &results.facts {
         writeln!(text, "- {name}: {fact}")?;
     }
     for warning in &results.warnings {
         writeln!(text, "\n> Warning: {warning}.")?;
     }
-    if !results.measured.is_empty() {
-        writeln!(text, "\n![Answers per second](rates.svg)")?;
-    }
     if !results.verdicts.is_empty() {
         writeln!(text, "\n## Goals\n\n| goal | seen | |\n|---|---|---|")?;
         for verdict in &results.verdicts {
-            let word = if verdict.met { "met" } else { "missed" };
-            writeln!(text, "| {} | {} | {word} |", verdict.promise, verdict.seen)?;
+            writeln!(
+                text,
+                "| {} | {} | {} |",
+                verdict.promise,
+                cell(&verdict.seen),
+                verdict.outcome.words()
+            )?;
         }
+    }
+    for chart in charts::all(results)?.iter().filter(|chart| chart.svg.is_some()) {
+        writeln!(text, "\n![{}]({})", chart.title, chart.file)?;
     }
     for measured in &results.measured {
         case(measured, &mut text)?;
@@ -41,39 +45,129 @@ pub fn page(results: &Results) -> Result<String> {
     if !results.memory.is_empty() {
         memory(&results.memory, &mut text)?;
     }
+    missing(results, &mut text)?;
+    settings(results, &mut text)?;
+    text.push_str(method::METHOD);
     Ok(text)
 }
 
+/// The columns of a case's table that not every case has.
+struct Columns {
+    outside: bool,
+    latency: bool,
+    calls: bool,
+}
+
 fn case(measured: &Measured, text: &mut String) -> Result<()> {
-    writeln!(text, "\n## {}\n", measured.case)?;
-    writeln!(text, "{}.\n", describe(measured))?;
-    let has_latency = measured.seen.values().any(|seen| !seen.latency.is_empty());
-    let has_calls = measured.seen.values().any(|seen| seen.system_calls.is_some());
-    let mut head =
-        String::from("| server | answers/s | CPU per answer | rate to mod_wsgi's | CPU to mod_wsgi's |");
-    let mut line = String::from("|---|---|---|---|---|");
-    if has_latency {
-        head.push_str(" p50 | p99 | p99.9 |");
-        line.push_str("---|---|---|");
+    writeln!(text, "\n## {}\n\n{}.\n", measured.case, describe(measured))?;
+    let has = |of: &dyn Fn(&Seen) -> bool| measured.seen.values().any(of);
+    let columns = Columns {
+        outside: has(&|seen| seen.outside().is_some_and(|samples| !samples.is_empty())),
+        latency: has(&|seen| !seen.latency.is_empty()),
+        calls: has(&|seen| seen.system_calls.is_some()),
+    };
+    let mut head = vec!["server", "answers/s", "CPU per answer"];
+    if columns.outside {
+        head.extend(["outside of the application", "outside, to mod_wsgi's"]);
     }
-    if has_calls {
-        head.push_str(" system calls |");
-        line.push_str("---|");
+    head.extend(["rate to mod_wsgi's", "CPU to mod_wsgi's"]);
+    if columns.latency {
+        head.extend(["p50", "p99", "p99.9"]);
     }
-    writeln!(text, "{head}\n{line}")?;
+    if columns.calls {
+        head.push("system calls");
+    }
+    writeln!(text, "| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()))?;
     let base = measured.seen.get(&Peer::ModWsgi);
     for (peer, seen) in &measured.seen {
-        write!(text, "| {} | {} |", peer.name(), row(seen, base)?)?;
-        if has_latency {
-            write!(text, " {} |", latencies(&seen.latency)?)?;
-        }
-        if has_calls {
-            let calls = seen.system_calls.map_or_else(String::new, |calls| format!("{calls:.1}"));
-            write!(text, " {calls} |")?;
-        }
-        text.push('\n');
+        writeln!(text, "| {} | {} |", name(*peer), row(seen, base, &columns)?.join(" | "))?;
+    }
+    notes(measured, text)
+}
+
+/// Ours stands out.
+fn name(peer: Peer) -> String {
+    if peer == Peer::Ours { format!("**{}**", peer.name()) } else { peer.name().to_owned() }
+}
+
+fn row(seen: &Seen, base: Option<&Seen>, columns: &Columns) -> Result<Vec<String>> {
+    let rate = seen.median(|sample| sample.rate)?;
+    let limit = if seen.is_limited_by_client() { " †" } else { "" };
+    let rate = if rate < 100.0 { format!("{rate:.1}{limit}") } else { format!("{rate:.0}{limit}") };
+    let mut row = vec![rate, format!("{:.0} µs", seen.median(|sample| sample.cpu)?)];
+    if columns.outside {
+        row.extend(outside(seen, base)?);
+    }
+    match base.map(|base| Ratios::of(seen, base)).transpose()? {
+        Some(ratios) => row.extend([ratios.rate.to_string(), ratios.cpu.to_string()]),
+        None => row.extend([String::new(), String::new()]),
+    }
+    if columns.latency {
+        row.extend(latencies(&seen.latency)?);
+    }
+    if columns.calls {
+        row.push(seen.system_calls.map_or_else(|| "–".to_owned(), |calls| format!("{calls:.1}")));
+    }
+    Ok(row)
+}
+
+fn outside(seen: &Seen, base: Option<&Seen>) -> Result<[String; 2]> {
+    let Some(samples) = seen.outside() else { return Ok(["–".to_owned(), "–".to_owned()]) };
+    let ratio = match base.and_then(Seen::outside) {
+        Some(base) => Spread::of(samples.iter().zip(&base).map(|(a, b)| a / b).collect())?.to_string(),
+        None => String::new(),
+    };
+    Ok([format!("{:.0} µs", Spread::of(samples)?.median), ratio])
+}
+
+fn latencies(latency: &[Latency]) -> Result<[String; 3]> {
+    if latency.is_empty() {
+        return Ok([const { String::new() }; 3]);
+    }
+    let median = |of: fn(&Latency) -> f64| Spread::of(latency.iter().map(of).collect()).map(|s| s.median);
+    if latency.iter().filter(|latency| !latency.kept_up).count() * 2 > latency.len() {
+        let rate = median(|latency| latency.rate)?;
+        return Ok([format!("too slow: {rate:.0}/s"), "–".to_owned(), "–".to_owned()]);
+    }
+    let shown = |of| median(of).map(|time| format!("{time:.0} µs"));
+    Ok([shown(|l| l.p50 as f64)?, shown(|l| l.p99 as f64)?, shown(|l| l.p999 as f64)?])
+}
+
+/// What belongs below the table.
+fn notes(measured: &Measured, text: &mut String) -> Result<()> {
+    if measured.seen.values().any(Seen::is_limited_by_client) {
+        writeln!(text, "\n† The client used all of the processor time it could: this server may do more.")?;
+    }
+    let others = measured.seen.values().flat_map(|seen| &seen.samples).map(|sample| sample.others);
+    if let Ok(others) = Spread::of(others.collect())
+        && others.median > QUIET
+    {
+        writeln!(
+            text,
+            "\nOthers used {:.0} % of the machine's processors (median) while this was measured.",
+            others.median * 100.0
+        )?;
+    }
+    for (peer, reason) in &measured.failed {
+        writeln!(text, "\n{} has failed: {}", peer.name(), brief(reason))?;
     }
     Ok(())
+}
+
+/// The first lines of a reason, safe in a paragraph or a table.
+fn brief(reason: &str) -> String {
+    let lines: Vec<&str> = reason.lines().filter(|line| !line.trim().is_empty()).collect();
+    let shown = match lines.as_slice() {
+        // A log is best told by its end, the cause by the beginning.
+        [first, .., last] => format!("{} … {}", first.trim(), last.trim()),
+        _ => lines.concat(),
+    };
+    format!("`{}`", shown.replace('`', "'"))
+}
+
+/// Safe in a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 fn describe(measured: &Measured) -> String {
@@ -93,63 +187,158 @@ fn describe(measured: &Measured) -> String {
         Work::Generator(size) => format!("{size} MB from a generator of 64 KiB blocks"),
         Work::Upload(size) => format!("{size} MB are uploaded and read"),
     };
+    let how = match case.transport {
+        Transport::Http => "",
+        Transport::HttpOnce => ", a new connection for each request",
+        Transport::Https => ", HTTPS",
+        Transport::Http2 => ", HTTP/2 without TLS",
+    };
     let pace = measured.pace.map_or_else(String::new, |rate| {
         format!("; latency at a fixed {rate:.0} requests/s, counted from when each was due")
     });
-    format!("{what}; {} connections, {} worker processes{pace}", case.connections, case.processes)
-}
-
-fn row(seen: &Seen, base: Option<&Seen>) -> Result<String> {
-    let median = |of: fn(&Sample) -> f64| Spread::of(seen.samples.iter().map(of).collect()).map(|s| s.median);
-    let (rate, cpu) = (median(|sample| sample.rate)?, median(|sample| sample.cpu)?);
-    let ratios = match base {
-        Some(base) => {
-            let ratios = Ratios::of(seen, base)?;
-            format!("{} | {}", ratios.rate, ratios.cpu)
-        }
-        None => " | ".to_owned(),
-    };
-    let rate = if rate < 100.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
-    Ok(format!("{rate} | {cpu:.0} µs | {ratios}"))
-}
-
-fn latencies(latency: &[Latency]) -> Result<String> {
-    if latency.is_empty() {
-        return Ok(" | | ".to_owned());
-    }
-    let median = |of: fn(&Latency) -> u64| {
-        Spread::of(latency.iter().map(|latency| of(latency) as f64).collect()).map(|spread| spread.median)
-    };
-    Ok(format!("{:.0} µs | {:.0} µs | {:.0} µs", median(|l| l.p50)?, median(|l| l.p99)?, median(|l| l.p999)?))
+    let of = |count: u32, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    let connections = of(case.connections, "connection", "connections");
+    let processes = of(case.processes, "worker process", "worker processes");
+    format!("{what}; {connections}{how}, {processes}{pace}")
 }
 
 fn memory(all: &[Memory], text: &mut String) -> Result<()> {
-    writeln!(text, "\n## Memory of many sites\n")?;
-    writeln!(
-        text,
-        "Small Django sites on one Apache with 16 prefork children, one process of 2 threads for each site (mod_python: an interpreter for \
-         each site in every child). *Warm*: every site has served its page wherever it can be served. PSS in MB.\n"
-    )?;
-    writeln!(
-        text,
-        "| sites | server | Apache | supervisor | workers | together |\n|---|---|---|---|---|---|"
-    )?;
+    text.push_str(method::MEMORY);
+    let kinds = [PARENT, CHILD, SUPERVISOR, WORKER];
+    writeln!(text, "| sites | server | {} | together | to mod_wsgi's |", kinds.join(" | "))?;
+    writeln!(text, "|{}", "---|".repeat(kinds.len() + 4))?;
     for memory in all {
         let of = |kind: &str| match memory.kinds.get(kind) {
+            Some((1, size)) => format!("{size:.1}"),
             Some((count, size)) => format!("{size:.1} in {count}"),
             None => "–".to_owned(),
         };
-        let warm = if memory.warm { "warm" } else { "idle" };
+        let is_base = |other: &&Memory| {
+            other.peer == Peer::ModWsgi && (other.sites, other.warm) == (memory.sites, memory.warm)
+        };
+        let ratio = all
+            .iter()
+            .find(is_base)
+            .map_or_else(String::new, |base| format!("{:.2}", memory.total() / base.total()));
         writeln!(
             text,
-            "| {} {warm} | {} | {} | {} | {} | **{:.0}** |",
+            "| {} {} | {} | {} | **{:.0}** | {ratio} |",
             memory.sites,
-            memory.peer.name(),
-            of("apache2"),
-            of("supervisor"),
-            of("worker"),
+            if memory.warm { "warm" } else { "idle" },
+            name(memory.peer),
+            kinds.map(of).join(" | "),
             memory.total()
         )?;
     }
     Ok(())
+}
+
+/// Who takes no part in what, and why: what a server cannot do, and what went wrong.
+fn missing(results: &Results, text: &mut String) -> Result<()> {
+    let mut reasons: BTreeMap<(Peer, &str), Vec<String>> = BTreeMap::new();
+    for case in results.measured.iter().map(|measured: &Measured| measured.case) {
+        for peer in Peer::ALL {
+            if let Some(reason) = peer.cannot(&case) {
+                reasons.entry((peer, reason)).or_default().push(case.to_string());
+            }
+        }
+    }
+    writeln!(text, "\n## Not measured\n\n| server | what | why |\n|---|---|---|")?;
+    for ((peer, reason), cases) in reasons {
+        writeln!(text, "| {} | {} | {reason} |", peer.name(), cases.join(", "))?;
+    }
+    for failure in &results.failures {
+        let reason = cell(&brief(&failure.reason));
+        writeln!(text, "| {} | {} | {reason} |", failure.peer.name(), cell(&failure.doing))?;
+    }
+    for measured in &results.measured {
+        for (peer, reason) in &measured.failed {
+            writeln!(text, "| {} | {} | {} |", peer.name(), measured.case, cell(&brief(reason)))?;
+        }
+    }
+    text.push_str(method::ABSENT);
+    Ok(())
+}
+
+/// What each server was started with, so that a reader can judge it.
+fn settings(results: &Results, text: &mut String) -> Result<()> {
+    if results.settings.is_empty() {
+        return Ok(());
+    }
+    text.push_str(method::SETTINGS);
+    writeln!(
+        text,
+        "<details><summary>Apache, in all of its rows</summary>\n\n```apache\n{}\n```\n\n</details>",
+        results.apache.trim()
+    )?;
+    for (peer, lines) in &results.settings {
+        writeln!(
+            text,
+            "\n<details><summary>{}: {}</summary>\n\n```\n{}\n```\n\n</details>",
+            peer.name(),
+            peer.remark(),
+            lines.trim()
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::example;
+    use super::*;
+
+    fn has(line: &str) {
+        let page = page(&example()).unwrap();
+        assert!(page.lines().any(|found| found == line), "no line `{line}` in:\n{page}");
+    }
+
+    #[test]
+    fn a_row_has_medians_ratios_latencies_and_calls() {
+        has("## django-c4-p1");
+        has(
+            "| server | answers/s | CPU per answer | outside of the application | outside, to mod_wsgi's | rate to mod_wsgi's | CPU to mod_wsgi's | p50 | p99 | p99.9 | system calls |",
+        );
+        has("|---|---|---|---|---|---|---|---|---|---|---|");
+        has(
+            "| **ours** | 31000 | 32 µs | 10 µs | **1.00** (1.00–1.00) | **3.10** (3.00–3.20) | **0.32** (0.31–0.33) | 101 µs | 202 µs | 303 µs | 12.3 |",
+        );
+    }
+
+    #[test]
+    fn a_busy_client_and_a_server_that_is_too_slow_are_marked() {
+        has(
+            "| granian | 90000 † | 11 µs | 10 µs | **1.00** (1.00–1.00) | **9.00** (9.00–9.00) | **0.11** (0.11–0.11) | too slow: 4999/s | – | – | 12.3 |",
+        );
+        has("† The client used all of the processor time it could: this server may do more.");
+    }
+
+    #[test]
+    fn goals_that_were_not_told_apart_say_so() {
+        has("| be fast | **2.00** (1.00–3.00) | not told apart |");
+        has("> Warning: the machine is noisy.");
+    }
+
+    #[test]
+    fn who_is_missing_is_told_with_the_reason() {
+        has("| apache-static | django-c4-p1 | a file is all it can answer with |");
+        has("| bjoern | installing it | `no libev` |");
+        has("| uwsgi | django-c4-p1 | `wrk saw failures: <3> \\| 5 timeouts … and more` |");
+    }
+
+    #[test]
+    fn memory_is_told_by_kind_of_process() {
+        has("| 8 warm | mod_wsgi | 5.0 | 10.5 in 16 | – | 200.0 in 8 | **216** | 1.00 |");
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_column() {
+        let mut results = example();
+        for seen in results.measured[0].seen.values_mut() {
+            (seen.latency, seen.system_calls) = (Vec::new(), None);
+            seen.samples.iter_mut().for_each(|sample| sample.outside = None);
+        }
+        let page = page(&results).unwrap();
+        assert!(page.contains("| server | answers/s | CPU per answer | rate to mod_wsgi's | CPU to mod_wsgi's |\n|---|---|---|---|---|\n"));
+    }
 }

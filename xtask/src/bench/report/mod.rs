@@ -1,108 +1,167 @@
-//! What a run leaves behind: tables, a chart, and the raw numbers, in `docs/benchmarks/`.
+//! What a run leaves behind: tables, charts, and the raw numbers.
 
-mod chart;
+mod charts;
 mod markdown;
+mod method;
+mod svg;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::goals::Verdict;
-use super::measure::{Effort, Measured};
+pub use markdown::page;
+
+use super::goals::{Ratios, Verdict};
+use super::load;
+use super::measure::Measured;
 use super::memory::Memory;
-use super::peers::Peer;
+use super::noise::Noise;
 use super::peers::install::{self, Installed};
+use super::peers::{self, Peer, apache};
+use super::plan::Effort;
+use super::stats;
 use crate::run;
 
 /// Everything that a run has found out.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Results {
+    /// Machine, versions, effort, date.
+    pub facts: Vec<(String, String)>,
+    /// What to know before believing it.
+    pub warnings: Vec<String>,
+    /// Goals.
+    pub verdicts: Vec<Verdict>,
     /// Rates and times.
     pub measured: Vec<Measured>,
     /// Many sites.
     pub memory: Vec<Memory>,
-    /// Goals.
-    pub verdicts: Vec<Verdict>,
-    /// What a Django page costs without a server, in microseconds.
-    pub baseline: Option<f64>,
-    /// What to know before believing it.
-    pub warnings: Vec<String>,
-    /// Machine, versions, settings, date.
-    pub facts: Vec<(&'static str, String)>,
+    /// Servers that took no part in something they could do.
+    pub failures: Vec<Failure>,
+    /// What each server was started with.
+    pub settings: BTreeMap<Peer, String>,
+    /// The lines that every Apache has.
+    pub apache: String,
 }
 
-/// Machine, versions, settings and date of this run.
-pub fn facts(installed: &Installed, peers: &[Peer], effort: Effort) -> Result<Vec<(&'static str, String)>> {
-    let names: Vec<&str> = peers.iter().map(|peer| peer.name()).collect();
-    let mut software = vec![apache()?, format!("Python {}", install::python_version(&installed.python)?)];
+/// A server that could not be installed, started or weighed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    /// The server.
+    pub peer: Peer,
+    /// What was tried: `installing it`.
+    pub doing: String,
+    /// What came of it.
+    pub reason: String,
+}
+
+impl Failure {
+    /// From an error and its causes.
+    pub fn new(peer: Peer, doing: &str, error: &anyhow::Error) -> Self {
+        Self { peer, doing: doing.to_owned(), reason: format!("{error:#}") }
+    }
+}
+
+impl Results {
+    /// Before anything is measured.
+    pub fn new(facts: Vec<(String, String)>, failures: Vec<Failure>) -> Self {
+        Self {
+            facts,
+            failures,
+            warnings: Vec::new(),
+            verdicts: Vec::new(),
+            measured: Vec::new(),
+            memory: Vec::new(),
+            settings: BTreeMap::new(),
+            apache: apache::common_settings().unwrap_or_default(),
+        }
+    }
+}
+
+/// Machine, versions, effort and date of this run.
+pub fn facts(installed: &Installed, peers: &[Peer], effort: Effort) -> Result<Vec<(String, String)>> {
+    let mut software =
+        vec![apache_version()?, format!("Python {}", install::python_version(&installed.python)?)];
     software.extend(install::versions(installed)?);
     for (peer, package) in [
         (Peer::ModWsgi4, "libapache2-mod-wsgi-py3"),
         (Peer::ModPython, "libapache2-mod-python"),
         (Peer::Passenger, "libapache2-mod-passenger"),
     ] {
-        if peers.contains(&peer) {
-            let version = run::output(Command::new("dpkg-query").args(["-W", "-f", "${Version}", package]))?;
-            software.push(format!("{package} {version}"));
+        let mut ask = Command::new("dpkg-query");
+        ask.args(["-W", "-f", "${Version}", package]).stderr(std::process::Stdio::null());
+        // One that could not be installed is told elsewhere.
+        if let Ok(answer) = ask.output()
+            && answer.status.success()
+            && peers.contains(&peer)
+        {
+            software.push(format!("{package} {}", String::from_utf8_lossy(&answer.stdout)));
         }
     }
-    Ok(vec![
+    let effort = format!(
+        "{} rounds of {} s; an interval is that of the rounds' ratios and holds the true median with {:.0} %",
+        effort.rounds,
+        effort.time.as_secs(),
+        stats::of_rounds(effort.rounds) * 100.0
+    );
+    let servers = format!("{} threads in each worker process of a server that has threads", peers::THREADS);
+    let facts = [
         ("Date", run::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned()),
         ("Machine", machine()?),
         ("Software", software.join(", ")),
-        ("Servers", names.join(", ")),
-        (
-            "Settings",
-            format!(
-                "{} threads in each worker process where a server has threads, mpm_event with 2 children, keep-alive, {} rounds of {} s; \
-                 clients on the same machine (wrk, h2load, and an own client for large bodies and fixed rates)",
-                super::peers::THREADS,
-                effort.rounds,
-                effort.time.as_secs_f64()
-            ),
-        ),
-    ])
+        ("Effort", effort),
+        ("Servers", servers),
+        ("Clients", format!("on the same machine: {}, and an own one", load::versions().join(", "))),
+    ];
+    Ok(facts.map(|(name, fact)| (name.to_owned(), fact)).to_vec())
 }
 
-/// Prints the tables and keeps all of it, when `folder` is given.
-pub fn keep(results: &Results, folder: Option<&Path>) -> Result<()> {
-    let text = markdown::page(results)?;
-    println!("\n{text}");
-    let Some(folder) = folder else { return Ok(()) };
-    std::fs::create_dir_all(folder)?;
+/// What to know before believing the numbers.
+pub fn warnings(noise: &Noise, measured: &[Measured]) -> Result<Vec<String>> {
+    let samples = measured.iter().flat_map(|found| found.seen.values()).flat_map(|seen| &seen.samples);
+    let mut warnings = noise.warnings(samples.map(|sample| sample.others).collect());
+    for found in measured {
+        let (Some(ours), Some(base)) = (found.seen.get(&Peer::Ours), found.seen.get(&Peer::ModWsgi)) else {
+            continue;
+        };
+        let ratio = Ratios::of(ours, base)?.rate;
+        if ratio.is_vague() {
+            warnings.push(format!("the ratios of {} spread too far to tell much: {ratio}", found.case));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Writes the page, the charts and the raw numbers into a folder. A chart of nothing is not written, and an older one goes.
+pub fn keep(results: &Results, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    write("README.md", &text)?;
-    write("results.json", &format!("{:#}\n", raw(results)))?;
-    if !results.measured.is_empty() {
-        write("rates.svg", &chart::rates(&results.measured)?)?;
+    write("README.md", &page(results)?)?;
+    write_raw(results, &folder.join("results.json"))?;
+    for chart in charts::all(results)? {
+        match chart.svg {
+            Some(svg) => write(chart.file, &svg)?,
+            None => drop(std::fs::remove_file(folder.join(chart.file))),
+        }
     }
-    println!("kept in {}", folder.display());
     Ok(())
 }
 
-/// The raw numbers.
-pub fn raw(results: &Results) -> Value {
-    let cases = results.measured.iter().map(|measured| {
-        let servers: serde_json::Map<String, Value> =
-            measured.seen.iter().map(|(peer, seen)| (peer.name().to_owned(), json!(seen))).collect();
-        json!({ "case": measured.case.to_string(), "pace": measured.pace, "servers": servers })
-    });
-    let memory =
-        results.memory.iter().map(|memory| json!({ "server": memory.peer.name(), "memory": memory }));
-    let goals = results.verdicts.iter().map(|v| json!({ "goal": v.promise, "seen": v.seen, "met": v.met }));
-    json!({
-        "facts": results.facts.iter().map(|(name, fact)| ((*name).to_owned(), json!(fact))).collect::<serde_json::Map<_, _>>(),
-        "warnings": results.warnings,
-        "django_page_alone_us": results.baseline,
-        "cases": cases.collect::<Vec<_>>(),
-        "memory": memory.collect::<Vec<_>>(),
-        "goals": goals.collect::<Vec<_>>(),
-    })
+/// Writes the raw numbers.
+pub fn write_raw(results: &Results, file: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(results)? + "\n";
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Reads raw numbers of an earlier run.
+pub fn read(file: &Path) -> Result<Results> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no result of a comparison", file.display()))
 }
 
 /// Processor, cores and kernel.
@@ -117,9 +176,77 @@ fn machine() -> Result<String> {
 }
 
 /// `Apache/2.4.62 (Debian)`.
-fn apache() -> Result<String> {
+fn apache_version() -> Result<String> {
     let httpd = run::which("apache2").context("there is no apache2")?;
     let text = run::output(Command::new(httpd).arg("-v"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Server version: "));
     line.map(str::to_owned).context("apache2 -v does not tell its version")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::bench::cases::Case;
+    use crate::bench::goals::Outcome;
+    use crate::bench::load::pace::Latency;
+    use crate::bench::measure::{Sample, Seen};
+
+    /// Results with something of everything: three rounds of one case, one server that failed in it and one that did not start.
+    pub fn example() -> Results {
+        let sample =
+            |rate, client| Sample { rate, cpu: 1e6 / rate, outside: Some(9.5), client, others: 0.01 };
+        let latency = |kept_up| Latency { p50: 101, p99: 202, p999: 303, rate: 4999.0, kept_up };
+        let seen = |rates: [f64; 3], client, kept_up| Seen {
+            samples: rates.map(|rate| sample(rate, client)).to_vec(),
+            latency: vec![latency(kept_up); 3],
+            system_calls: Some(12.34),
+        };
+        let measured = Measured {
+            case: Case::try_from("django-c4-p1".to_owned()).unwrap(),
+            pace: Some(5000.0),
+            seen: [
+                (Peer::Ours, seen([30000.0, 31000.0, 32000.0], 0.5, true)),
+                (Peer::ModWsgi, seen([10000.0, 10000.0, 10000.0], 0.2, true)),
+                (Peer::Granian, seen([90000.0, 90000.0, 90000.0], 0.99, false)),
+            ]
+            .into(),
+            failed: [(Peer::Uwsgi, "wrk saw failures: <3> | 5 timeouts\nand more".to_owned())].into(),
+        };
+        let kinds =
+            [("Apache's parent", (1, 5.0)), ("Apache's children", (16, 10.5)), ("workers", (8, 200.0))];
+        let memory = Memory {
+            peer: Peer::ModWsgi,
+            sites: 8,
+            warm: true,
+            kinds: kinds.map(|(kind, size)| (kind.to_owned(), size)).into(),
+        };
+        Results {
+            facts: vec![("Date".to_owned(), "2026-01-02".to_owned())],
+            warnings: vec!["the machine is noisy".to_owned()],
+            verdicts: vec![Verdict {
+                promise: "be fast".to_owned(),
+                seen: "**2.00** (1.00–3.00)".to_owned(),
+                outcome: Outcome::NotToldApart,
+            }],
+            measured: vec![measured],
+            memory: vec![memory],
+            failures: vec![Failure::new(Peer::Bjoern, "installing it", &anyhow::anyhow!("no libev"))],
+            settings: [(Peer::ModWsgi, "WSGIDaemonProcess bench".to_owned())].into(),
+            apache: "KeepAlive On".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("other.svg"), "an older one").unwrap();
+        keep(&example(), folder.path()).unwrap();
+        let again = read(&folder.path().join("results.json")).unwrap();
+        assert_eq!(page(&again).unwrap(), page(&example()).unwrap());
+        let exists = |name: &str| folder.path().join(name).exists();
+        assert!(exists("README.md") && exists("goals.svg") && exists("memory.svg"));
+        // The only case is one with a goal.
+        assert!(!exists("other.svg"));
+        assert!(read(&folder.path().join("README.md")).is_err());
+    }
 }
