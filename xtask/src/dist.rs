@@ -26,7 +26,7 @@ const PARTS: [Part; 4] = [
 /// Builds, copies and strips; prints the sizes. Returns the folder.
 pub fn run() -> Result<PathBuf> {
     let workspace = Workspace::find()?;
-    let built = build(&workspace)?;
+    let built = build(&workspace, &[])?;
     let dist = workspace.dist();
     std::fs::create_dir_all(&dist).with_context(|| format!("cannot create {}", dist.display()))?;
     for part in &PARTS {
@@ -48,15 +48,20 @@ pub fn run() -> Result<PathBuf> {
     Ok(dist)
 }
 
-/// Runs cargo and returns each target's name with the file it became.
-fn build(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
+/// Runs cargo and returns each target's name with the file it became. `more` are further arguments: which targets, when not those
+/// that cargo builds by itself.
+pub fn build(workspace: &Workspace, more: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = Command::new(cargo());
     command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
     for part in &PARTS {
         command.args(["--package", part.package]);
     }
-    let out =
-        command.current_dir(&workspace.root).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    let out = command
+        .args(more)
+        .current_dir(&workspace.root)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
     if !out.status.success() {
         bail!("cargo could not build the release files ({})", out.status);
     }

@@ -9,6 +9,7 @@ mod dist;
 mod docs;
 mod fuzz;
 mod gates;
+mod guard;
 mod packages;
 mod run;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Bindings,
     /// Write docs/directives.md from the tables of directives and options
     Docs,
+    /// Count the instructions that a request takes, and compare them with those on record
+    Guard(guard::Args),
     /// Compare the speed with that of mod_wsgi from PyPI
     Bench(bench::Args),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Gates => gates::run(),
         Command::Bindings => bindings::run(),
         Command::Docs => docs::run(),
+        Command::Guard(args) => guard::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

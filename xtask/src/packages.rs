@@ -40,6 +40,8 @@ pub const OPENSSL: Package = Package { name: "openssl", sign: Sign::Program("ope
 pub const CURL: Package = Package { name: "curl", sign: Sign::Program("curl") };
 /// Speaks HTTP/2, in a test.
 pub const NGHTTP: Package = Package { name: "nghttp2-client", sign: Sign::Program("nghttp") };
+/// Counts instructions.
+pub const VALGRIND: Package = Package { name: "valgrind", sign: Sign::Program("valgrind") };
 /// Makes load.
 pub const WRK: Package = Package { name: "wrk", sign: Sign::Program("wrk") };
 /// Makes load with HTTP/2.

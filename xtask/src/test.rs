@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in one order, each step timed. All steps run even when one fails, so that one run
 //! tells all; only what needs the release files waits for them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{Workspace, cargo};
-use crate::{dist, fuzz, gates, packages, run};
+use crate::{dist, fuzz, gates, guard, packages, run};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -55,10 +56,11 @@ impl Runner<'_> {
 /// Runs the steps; fails when one of them failed.
 pub fn run(args: &Args) -> Result<()> {
     use packages::{
-        APACHE, APACHE_DEV, COMPILER, CURL, CXX, NGHTTP, OPENSSL, PATCHELF, PYTHON_DEV, STRACE, VENV,
+        APACHE, APACHE_DEV, COMPILER, CURL, CXX, NGHTTP, OPENSSL, PATCHELF, PYTHON_DEV, STRACE, VALGRIND,
+        VENV,
     };
     let build = [&COMPILER, &CXX, &APACHE, &APACHE_DEV, &PYTHON_DEV, &VENV];
-    packages::need(&[&build[..], &[&STRACE, &PATCHELF, &OPENSSL, &CURL, &NGHTTP]].concat())?;
+    packages::need(&[&build[..], &[&STRACE, &PATCHELF, &OPENSSL, &CURL, &NGHTTP, &VALGRIND]].concat())?;
     let workspace = Workspace::find()?;
     let tests = workspace.root.join("tests");
     let skips = skip_file(&workspace)?;
@@ -83,6 +85,8 @@ pub fn run(args: &Args) -> Result<()> {
     } else {
         runner.step("server tests", || server_tests(&workspace, &tests, &skips));
     }
+    // Builds more of what dist has built.
+    runner.step("guard", || guard(&workspace, &skips));
     runner.step("fuzz", || fuzz::run(&workspace, args.fuzz));
     summary(&runner.outcomes, &skips)
 }
@@ -117,6 +121,13 @@ fn server_tests(workspace: &Workspace, tests: &Path, skips: &Path) -> Result<()>
     let mut command = cargo_in(workspace, tests);
     tests_command(&mut command);
     run::check(command.arg("--workspace").env("WSGI_TEST_SKIPS", skips).env("WSGI_DIST", workspace.dist()))
+}
+
+/// Instruction counts; those that cannot be compared here are skips.
+fn guard(workspace: &Workspace, skips: &Path) -> Result<()> {
+    let lines: String = guard::check(workspace)?.into_iter().map(|line| line + "\n").collect();
+    let mut file = std::fs::OpenOptions::new().append(true).open(skips)?;
+    Ok(file.write_all(lines.as_bytes())?)
 }
 
 /// cargo in another folder with the same build folder: what both workspaces use is built once.

@@ -36,6 +36,7 @@ pub(crate) struct Environ<'py> {
 }
 
 /// All but `wsgi.input`, `wsgi.errors` and `mod_wsgi.application_start`.
+#[inline(never)] // `cargo xtask guard` counts its instructions.
 pub(crate) fn build<'py>(
     py: Attached<'py>,
     constants: &InPython,

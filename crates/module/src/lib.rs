@@ -26,3 +26,10 @@ mod supervise;
 mod variables;
 
 pub use hooks::{Wsgi, wsgi_module};
+
+/// What `cargo xtask guard` counts instructions of, through `examples/guard`.
+#[doc(hidden)]
+pub mod counted {
+    pub use crate::environ::{Facts, encode};
+    pub use crate::proxies::Changes;
+}

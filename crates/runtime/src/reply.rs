@@ -288,6 +288,7 @@ pub fn process_level(level: Level) -> spec::log::Level {
 }
 
 /// A refusal and whether the connection goes on: it does when nothing of the request is still on its way.
+#[inline(never)] // Where `cargo xtask guard` begins a new count.
 pub fn refuse(link: Link, refusal: Refusal<'_>, mut order: RequestOrder, silence: Duration) -> Option<Link> {
     let mut out = Vec::new();
     refusal.put(&mut out);
