@@ -15,8 +15,7 @@ use crate::life::{Life, Limits, Order, Phase};
 const PACE: Duration = Duration::from_secs(1);
 /// The same where requests are counted: `maximum-requests=1` starts a Python for each request, because that is asked for.
 const PACE_OF_REQUESTS: Duration = Duration::from_millis(100);
-/// Workers that have left by their own wish and still finish their requests, for each slot: with as many, the successor of one that
-/// leaves early waits as after a crash. One that always wishes to leave, and stays as long as it may, does not fill the machine.
+/// Workers of a slot that leave and finish their requests: with as many, the next one to leave early is replaced as after a crash.
 const MOST_LEAVING: usize = 4;
 
 /// Names a worker process for as long as the supervisor lives.
@@ -203,6 +202,7 @@ impl Group {
         };
         let member = Member { relief, wished: true, ..*member };
         let delay = slot.delay_for(cause, &member.life, crowded, now, chance);
+        slot.failed &= cause.is_failure(); // Its threads serve, and may find a changed script, before it says that it is ready.
         slot.lane = Lane::Waiting(later(now, delay));
         self.former.push(member);
         vec![Action::Note(Note::Replaced { id, cause, delay })]

@@ -267,6 +267,18 @@ fn cr_1_failures_back_off_however_long_they_took() {
 }
 
 #[test]
+fn cr_3_only_failures_to_get_ready_send_clients_away() {
+    for (cause, is_down) in [(Cause::StartupTimeout, true), (Cause::ScriptReload, false)] {
+        let mut world = World::new(1);
+        for id in 0..3 {
+            world.report(id, Report::Leaving(cause));
+            assert_eq!(world.group.down(world.now).is_empty(), !is_down || id == 0, "{cause:?} {id}");
+            world.after(60_000);
+        }
+    }
+}
+
+#[test]
 fn a_definition_takes_over_replacements_in_progress() {
     let mut world = World::new(2);
     world.report(0, Report::Ready);
