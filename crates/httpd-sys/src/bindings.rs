@@ -69,10 +69,6 @@ pub type ap_HOOK_child_init_t =
     ::core::option::Option<unsafe extern "C" fn(pchild: *mut apr_pool_t, s: *mut server_rec)>;
 pub type ap_HOOK_handler_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
-pub type authn_status = ::core::ffi::c_uint;
-pub type authz_status = ::core::ffi::c_uint;
-pub type ap_HOOK_access_checker_t =
-    ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type apr_opt_fn_t = ::core::option::Option<unsafe extern "C" fn()>;
 pub type ap_input_mode_t = ::core::ffi::c_uint;
 pub type ap_out_filter_func = ::core::option::Option<
@@ -101,6 +97,8 @@ pub type ap_HOOK_translate_name_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type ap_HOOK_map_to_storage_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
+pub type ap_HOOK_access_checker_t =
+    ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type ap_generation_t = ::core::ffi::c_int;
 pub type mpm_child_status = ::core::ffi::c_uint;
 pub type ap_HOOK_child_status_t = ::core::option::Option<
@@ -112,6 +110,8 @@ pub type ap_HOOK_child_status_t = ::core::option::Option<
         state: mpm_child_status,
     ),
 >;
+pub type authn_status = ::core::ffi::c_uint;
+pub type authz_status = ::core::ffi::c_uint;
 pub type ap_HOOK_monitor_t = ::core::option::Option<
     unsafe extern "C" fn(p: *mut apr_pool_t, s: *mut server_rec) -> ::core::ffi::c_int,
 >;
@@ -606,43 +606,6 @@ pub struct cmd_parms_struct {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct authn_provider {
-    pub check_password: ::core::option::Option<
-        unsafe extern "C" fn(
-            r: *mut request_rec,
-            user: *const ::core::ffi::c_char,
-            password: *const ::core::ffi::c_char,
-        ) -> authn_status,
-    >,
-    pub get_realm_hash: ::core::option::Option<
-        unsafe extern "C" fn(
-            r: *mut request_rec,
-            user: *const ::core::ffi::c_char,
-            realm: *const ::core::ffi::c_char,
-            rethash: *mut *mut ::core::ffi::c_char,
-        ) -> authn_status,
-    >,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct authz_provider {
-    pub check_authorization: ::core::option::Option<
-        unsafe extern "C" fn(
-            r: *mut request_rec,
-            require_line: *const ::core::ffi::c_char,
-            parsed_require_line: *const ::core::ffi::c_void,
-        ) -> authz_status,
-    >,
-    pub parse_require_line: ::core::option::Option<
-        unsafe extern "C" fn(
-            cmd: *mut cmd_parms,
-            require_line: *const ::core::ffi::c_char,
-            parsed_require_line: *mut *const ::core::ffi::c_void,
-        ) -> *const ::core::ffi::c_char,
-    >,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
 pub struct module_struct {
     pub version: ::core::ffi::c_int,
     pub minor_version: ::core::ffi::c_int,
@@ -767,6 +730,43 @@ pub struct core_dir_config {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct authn_provider {
+    pub check_password: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            user: *const ::core::ffi::c_char,
+            password: *const ::core::ffi::c_char,
+        ) -> authn_status,
+    >,
+    pub get_realm_hash: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            user: *const ::core::ffi::c_char,
+            realm: *const ::core::ffi::c_char,
+            rethash: *mut *mut ::core::ffi::c_char,
+        ) -> authn_status,
+    >,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct authz_provider {
+    pub check_authorization: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            require_line: *const ::core::ffi::c_char,
+            parsed_require_line: *const ::core::ffi::c_void,
+        ) -> authz_status,
+    >,
+    pub parse_require_line: ::core::option::Option<
+        unsafe extern "C" fn(
+            cmd: *mut cmd_parms,
+            require_line: *const ::core::ffi::c_char,
+            parsed_require_line: *mut *const ::core::ffi::c_void,
+        ) -> *const ::core::ffi::c_char,
+    >,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct unixd_config_rec {
     pub user_name: *const ::core::ffi::c_char,
     pub group_name: *const ::core::ffi::c_char,
@@ -808,6 +808,7 @@ pub const MODULE_MAGIC_COOKIE: i32 = 1095774772;
 pub const MODULE_MAGIC_NUMBER_MAJOR: i32 = 20120211;
 pub const MODULE_MAGIC_NUMBER_MINOR: i32 = 142;
 pub const MODULE_MAGIC_NUMBER: i32 = 20120211;
+pub const APR_FINFO_MIN: i32 = 33136;
 pub const APR_FOPEN_READ: i32 = 1;
 pub const APR_FOPEN_SENDFILE_ENABLED: i32 = 4096;
 pub const APR_OC_REASON_DEATH: i32 = 0;
@@ -821,29 +822,18 @@ pub const OK: i32 = 0;
 pub const DECLINED: i32 = -1;
 pub const DONE: i32 = -2;
 pub const AP_FILTER_ERROR: i32 = -102;
+pub const M_GET: i32 = 0;
 pub const AP_REQ_ACCEPT_PATH_INFO: i32 = 0;
 pub const AP_REQ_REJECT_PATH_INFO: i32 = 1;
 pub const AP_REQ_DEFAULT_PATH_INFO: i32 = 2;
-pub const REMOTE_HOST: i32 = 0;
-pub const SATISFY_ANY: i32 = 1;
-pub const AP_AUTH_INTERNAL_PER_CONF: i32 = 1;
-pub const AUTH_DENIED: authn_status = 0;
-pub const AUTH_GRANTED: authn_status = 1;
-pub const AUTH_USER_FOUND: authn_status = 2;
-pub const AUTH_USER_NOT_FOUND: authn_status = 3;
-pub const AUTH_GENERAL_ERROR: authn_status = 4;
-pub const AUTHZ_DENIED: authz_status = 0;
-pub const AUTHZ_GRANTED: authz_status = 1;
-pub const AUTHZ_NEUTRAL: authz_status = 2;
-pub const AUTHZ_GENERAL_ERROR: authz_status = 3;
-pub const AUTHZ_DENIED_NO_USER: authz_status = 4;
 pub const OR_FILEINFO: i32 = 4;
 pub const OR_AUTHCFG: i32 = 8;
 pub const ACCESS_CONF: i32 = 64;
 pub const RSRC_CONF: i32 = 128;
 pub const GLOBAL_ONLY: i32 = 95;
-pub const M_GET: i32 = 0;
 pub const OPT_EXECCGI: i32 = 8;
+pub const REMOTE_HOST: i32 = 0;
+pub const SATISFY_ANY: i32 = 1;
 pub const ENABLE_SENDFILE_OFF: i32 = 0;
 pub const AP_SQ_MAIN_STATE: i32 = 0;
 pub const AP_SQ_RUN_MODE: i32 = 1;
@@ -873,6 +863,7 @@ pub const APLOG_NOERRNO: i32 = 16;
 pub const APLOG_TOCLIENT: i32 = 32;
 pub const APLOG_STARTUP: i32 = 64;
 pub const APLOG_NO_MODULE: i32 = -1;
+pub const AP_AUTH_INTERNAL_PER_CONF: i32 = 1;
 pub const AP_MPMQ_NOT_SUPPORTED: i32 = 0;
 pub const AP_MPMQ_STOPPING: i32 = 2;
 pub const AP_MPMQ_IS_THREADED: i32 = 2;
@@ -942,6 +933,16 @@ pub const srv_sig_withmail: server_signature_e = 3;
 pub const MPM_CHILD_STARTED: mpm_child_status = 0;
 pub const MPM_CHILD_EXITED: mpm_child_status = 1;
 pub const MPM_CHILD_LOST_SLOT: mpm_child_status = 2;
+pub const AUTH_DENIED: authn_status = 0;
+pub const AUTH_GRANTED: authn_status = 1;
+pub const AUTH_USER_FOUND: authn_status = 2;
+pub const AUTH_USER_NOT_FOUND: authn_status = 3;
+pub const AUTH_GENERAL_ERROR: authn_status = 4;
+pub const AUTHZ_DENIED: authz_status = 0;
+pub const AUTHZ_GRANTED: authz_status = 1;
+pub const AUTHZ_NEUTRAL: authz_status = 2;
+pub const AUTHZ_GENERAL_ERROR: authz_status = 3;
+pub const AUTHZ_DENIED_NO_USER: authz_status = 4;
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union in6_addr__bindgen_ty_1 {
@@ -1053,11 +1054,19 @@ unsafe extern "C" {
         key: *const ::core::ffi::c_char,
         val: *const ::core::ffi::c_char,
     );
+    pub fn apr_stat(
+        finfo: *mut apr_finfo_t,
+        fname: *const ::core::ffi::c_char,
+        wanted: apr_int32_t,
+        pool: *mut apr_pool_t,
+    ) -> apr_status_t;
     pub fn apr_file_dup(
         new_file: *mut *mut apr_file_t,
         old_file: *mut apr_file_t,
         p: *mut apr_pool_t,
     ) -> apr_status_t;
+    pub fn apr_socket_timeout_set(sock: *mut apr_socket_t, t: apr_interval_time_t) -> apr_status_t;
+    pub fn apr_socket_timeout_get(sock: *mut apr_socket_t, t: *mut apr_interval_time_t) -> apr_status_t;
     pub fn apr_sockaddr_ip_get(
         addr: *mut *mut ::core::ffi::c_char,
         sockaddr: *mut apr_sockaddr_t,
@@ -1145,6 +1154,11 @@ unsafe extern "C" {
         nmatch: apr_size_t,
         pmatch: *mut ap_regmatch_t,
     ) -> *mut ::core::ffi::c_char;
+    pub fn ap_psignature(
+        prefix: *const ::core::ffi::c_char,
+        r: *mut request_rec,
+    ) -> *const ::core::ffi::c_char;
+    pub static mut ap_conftree: *mut ap_directive_t;
     pub fn ap_get_server_module_loglevel(
         s: *const server_rec,
         index: ::core::ffi::c_int,
@@ -1190,37 +1204,17 @@ unsafe extern "C" {
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,
     );
-    pub fn ap_register_auth_provider(
-        pool: *mut apr_pool_t,
-        provider_group: *const ::core::ffi::c_char,
-        provider_name: *const ::core::ffi::c_char,
-        provider_version: *const ::core::ffi::c_char,
-        provider: *const ::core::ffi::c_void,
-        type_: ::core::ffi::c_int,
-    ) -> apr_status_t;
-    pub fn ap_get_useragent_host(
-        req: *mut request_rec,
-        type_: ::core::ffi::c_int,
-        str_is_ip: *mut ::core::ffi::c_int,
-    ) -> *const ::core::ffi::c_char;
-    pub fn ap_psignature(
-        prefix: *const ::core::ffi::c_char,
-        r: *mut request_rec,
-    ) -> *const ::core::ffi::c_char;
-    pub fn ap_satisfies(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_some_auth_required(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_hook_access_checker(
-        pf: ap_HOOK_access_checker_t,
-        aszPre: *const *const ::core::ffi::c_char,
-        aszSucc: *const *const ::core::ffi::c_char,
-        nOrder: ::core::ffi::c_int,
-    );
     pub fn ap_hook_handler(
         pf: ap_HOOK_handler_t,
         aszPre: *const *const ::core::ffi::c_char,
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,
     );
+    pub fn apr_hash_get(
+        ht: *mut apr_hash_t,
+        key: *const ::core::ffi::c_void,
+        klen: apr_ssize_t,
+    ) -> *mut ::core::ffi::c_void;
     pub fn apr_dynamic_fn_retrieve(szName: *const ::core::ffi::c_char) -> apr_opt_fn_t;
     pub fn ap_get_brigade(
         filter: *mut ap_filter_t,
@@ -1232,10 +1226,16 @@ unsafe extern "C" {
     pub fn ap_pass_brigade(filter: *mut ap_filter_t, bucket: *mut apr_bucket_brigade) -> apr_status_t;
     pub fn ap_allow_options(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_document_root(r: *mut request_rec) -> *const ::core::ffi::c_char;
+    pub fn ap_get_useragent_host(
+        req: *mut request_rec,
+        type_: ::core::ffi::c_int,
+        str_is_ip: *mut ::core::ffi::c_int,
+    ) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_name(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_port(r: *const request_rec) -> apr_port_t;
     pub fn ap_get_limit_req_body(r: *const request_rec) -> apr_off_t;
     pub fn ap_auth_type(r: *mut request_rec) -> *const ::core::ffi::c_char;
+    pub fn ap_satisfies(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_get_core_module_config(cv: *const ap_conf_vector_t) -> *mut ::core::ffi::c_void;
     pub fn ap_get_conn_socket(c: *mut conn_rec) -> *mut apr_socket_t;
     pub fn ap_state_query(query_code: ::core::ffi::c_int) -> ::core::ffi::c_int;
@@ -1275,12 +1275,6 @@ unsafe extern "C" {
         id: *mut *const ::core::ffi::c_char,
     ) -> ::core::ffi::c_int;
     pub static mut ap_server_conf: *mut server_rec;
-    pub static mut ap_conftree: *mut ap_directive_t;
-    pub fn apr_hash_get(
-        ht: *mut apr_hash_t,
-        key: *const ::core::ffi::c_void,
-        klen: apr_ssize_t,
-    ) -> *mut ::core::ffi::c_void;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
     pub fn apr_os_file_put(
@@ -1299,13 +1293,17 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
-    pub fn ap_internal_redirect(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
-    pub fn apr_socket_timeout_set(sock: *mut apr_socket_t, t: apr_interval_time_t) -> apr_status_t;
-    pub fn apr_socket_timeout_get(
-        sock: *mut apr_socket_t,
-        t: *mut apr_interval_time_t,
-    ) -> apr_status_t;
     pub fn ap_send_interim_response(r: *mut request_rec, send_headers: ::core::ffi::c_int);
+    pub fn ap_internal_redirect(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
+    pub fn ap_some_auth_required(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_register_auth_provider(
+        pool: *mut apr_pool_t,
+        provider_group: *const ::core::ffi::c_char,
+        provider_name: *const ::core::ffi::c_char,
+        provider_version: *const ::core::ffi::c_char,
+        provider: *const ::core::ffi::c_void,
+        type_: ::core::ffi::c_int,
+    ) -> apr_status_t;
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
         aszPre: *const *const ::core::ffi::c_char,
@@ -1314,6 +1312,12 @@ unsafe extern "C" {
     );
     pub fn ap_hook_map_to_storage(
         pf: ap_HOOK_map_to_storage_t,
+        aszPre: *const *const ::core::ffi::c_char,
+        aszSucc: *const *const ::core::ffi::c_char,
+        nOrder: ::core::ffi::c_int,
+    );
+    pub fn ap_hook_access_checker(
+        pf: ap_HOOK_access_checker_t,
         aszPre: *const *const ::core::ffi::c_char,
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,

@@ -26,15 +26,17 @@ const ALIAS: &std::ffi::CStr = c"mod_wsgi.alias";
 
 /// Maps the path through the first alias that matches it.
 ///
-/// Only the file's name is set: httpd's own walk finds the script in it, applies sections and symbolic-link options, and splits off
-/// the path info.
+/// httpd's own walk applies sections and the options about symbolic links. When the alias names a script, it is spared the search
+/// for it, one `lstat` for each directory; otherwise it finds the file and splits off the path info.
 pub fn translate(request: &mut Request<'_>) -> Answer {
     let Some(uri) = request.uri().filter(|uri| uri.starts_with(b"/")) else { return Answer::Declined };
     let aliases = &request.server_config::<Wsgi>().aliases;
     let pool = request.pool();
-    let found = aliases.iter().enumerate().find_map(|(n, alias)| alias.file(uri, pool).map(|file| (n, file)));
-    let Some((number, file)) = found else { return Answer::Declined };
-    request.set_filename(&file);
+    let found = aliases.iter().enumerate().find_map(|(n, alias)| alias.way(uri, pool).map(|way| (n, way)));
+    let Some((number, way)) = found else { return Answer::Declined };
+    if !way.script().is_some_and(|(script, path_info)| request.set_regular_file(script, path_info)) {
+        request.set_filename(&way.file());
+    }
     request.set_handler(HANDLER);
     request.notes().set(FORCED.to_bytes(), HANDLER);
     request.notes().set(ALIAS.to_bytes(), number.to_string().as_bytes());

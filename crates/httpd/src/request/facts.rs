@@ -169,6 +169,27 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Maps the URI to `file` and `path_info`, if that is a regular file now; else changes nothing and is false. For
+    /// `translate_name`: httpd's walk looks no second time at a file that was found, and where `FollowSymLinks` holds it need
+    /// not look at each directory on the way (httpd: ap_directory_walk).
+    pub fn set_regular_file(&mut self, file: &[u8], path_info: &[u8]) -> bool {
+        let pool = self.pool();
+        // SAFETY: the request is live and ours until the hook returns; name and path info live in its pool. The structure is
+        // plain data, as httpd has it before anybody looks when the filetype is none.
+        unsafe {
+            let name = pool.copy(file);
+            let found = &raw mut (*self.raw()).finfo;
+            let status = sys::apr_stat(found, name, sys::APR_FINFO_MIN, pool.raw());
+            if status != sys::APR_SUCCESS || (*found).filetype != sys::APR_REG {
+                (*found).filetype = sys::APR_NOFILE;
+                return false;
+            }
+            (*self.raw()).filename = name;
+            (*self.raw()).path_info = pool.copy(path_info);
+        }
+        true
+    }
+
     /// Whether directives of an `.htaccess` file apply: httpd has looked for such files, and found one.
     pub fn has_htaccess(&self) -> bool {
         // SAFETY: the request is live; httpd keeps in its pool what it found in each directory, with no directives where

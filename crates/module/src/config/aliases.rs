@@ -2,8 +2,9 @@
 
 use httpd::{Pool, Regex};
 
+use crate::routing::Settings;
+use crate::routing::alias::{self, Way};
 use crate::routing::leads::{Lead, Reach};
-use crate::routing::{Settings, alias};
 
 /// How an alias recognises a URL path.
 pub enum Location {
@@ -28,17 +29,16 @@ pub struct Alias {
 }
 
 impl Alias {
-    /// The file for a URL path, `None` when the alias does not apply. The pool is for httpd's substitution.
+    /// Where a URL path leads, `None` when the alias does not apply. The pool is for httpd's substitution.
     #[must_use]
-    pub fn file(&self, uri: &[u8], pool: Pool<'_>) -> Option<Vec<u8>> {
+    pub fn way<'a>(&'a self, uri: &'a [u8], pool: Pool<'_>) -> Option<Way<'a>> {
         match &self.location {
-            Location::Prefix => alias::file(uri, &self.written, &self.target),
+            Location::Prefix => alias::way(uri, &self.written, &self.target),
             Location::Pattern(regex) => {
                 let captures = regex.captures(uri)?;
-                let mut file = captures.substitute(pool, &self.target).filter(|file| !file.is_empty())?;
+                let file = captures.substitute(pool, &self.target).filter(|file| !file.is_empty())?;
                 let end = captures.range(0)?.end;
-                file.extend_from_slice(uri.get(end..).unwrap_or_default());
-                Some(file)
+                Some(Way { target: file.into(), rest: uri.get(end..).unwrap_or_default() })
             }
         }
     }

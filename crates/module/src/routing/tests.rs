@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use spec::Allowed;
 
-use super::alias::{file, matched};
+use super::alias::{Way, matched, way};
 use super::expand::{Callable, Facts, Template};
 use super::leads::{Kind, Lead, Names, Reach, Section, ServerLeads, destination, used_names, without_group};
 use super::path::{collapse, path_info_start, script_name};
@@ -37,11 +37,38 @@ fn a_prefix_matches_as_in_mod_alias() {
 
 #[test]
 fn the_file_is_the_target_and_the_rest() {
+    let file = |uri, prefix, target| way(uri, prefix, target).map(|way| way.file());
     assert_eq!(file(b"/app/x/y", b"/app", b"/srv/w.wsgi").unwrap(), b"/srv/w.wsgi/x/y");
     assert_eq!(file(b"/x", b"/", b"/srv/w.wsgi").unwrap(), b"/srv/w.wsgi/x");
     assert_eq!(file(b"/", b"/", b"/srv/w.wsgi").unwrap(), b"/srv/w.wsgi/");
     assert_eq!(file(b"/app/x", b"/app/", b"/srv/apps/").unwrap(), b"/srv/apps/x");
     assert_eq!(file(b"*", b"/", b"/srv/w.wsgi"), None);
+}
+
+#[test]
+fn a_script_and_its_path_info_are_told_apart_only_where_httpd_would_not_clean_them() {
+    let script = |target: &'static str, rest: &'static str| {
+        let way = Way { target: target.as_bytes().into(), rest: rest.as_bytes() };
+        way.script() == Some((target.as_bytes(), rest.as_bytes()))
+    };
+    for (target, rest) in
+        [("/srv/w.wsgi", ""), ("/srv/w.wsgi", "/"), ("/w.wsgi", "/a/b"), ("/srv/..w", "/.a/b../")]
+    {
+        assert!(script(target, rest), "{target} {rest}");
+    }
+    for (target, rest) in [
+        ("/srv/apps/", "x"),
+        ("/srv/apps/", "/x"),
+        ("/srv/w.wsgi", "x"),
+        ("/srv//w.wsgi", "/x"),
+        ("/srv/../w.wsgi", "/x"),
+        ("/srv/w.wsgi", "//x"),
+        ("/srv/w.wsgi", "/x//"),
+        ("/srv/w.wsgi", "/./x"),
+        ("/srv/w.wsgi", "/x/.."),
+    ] {
+        assert!(!script(target, rest), "{target} {rest}");
+    }
 }
 
 #[test]
