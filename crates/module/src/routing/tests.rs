@@ -56,18 +56,11 @@ fn a_script_and_its_path_info_are_told_apart_only_where_httpd_would_not_clean_th
     {
         assert!(script(target, rest), "{target} {rest}");
     }
-    for (target, rest) in [
-        ("/srv/apps/", "x"),
-        ("/srv/apps/", "/x"),
-        ("/srv/w.wsgi", "x"),
-        ("/srv//w.wsgi", "/x"),
-        ("/srv/../w.wsgi", "/x"),
-        ("/srv/w.wsgi", "//x"),
-        ("/srv/w.wsgi", "/x//"),
-        ("/srv/w.wsgi", "/./x"),
-        ("/srv/w.wsgi", "/x/.."),
-    ] {
-        assert!(!script(target, rest), "{target} {rest}");
+    for target in ["/srv/apps/", "/srv//w.wsgi", "/srv/./w.wsgi", "/srv/../w.wsgi", "/srv/.."] {
+        assert!(!script(target, "/x"), "{target}");
+    }
+    for rest in ["x", "//x", "/x//", "/./x", "/x/.."] {
+        assert!(!script("/srv/w.wsgi", rest), "{rest}");
     }
 }
 
