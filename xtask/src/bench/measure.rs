@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::cases::Case;
@@ -111,7 +111,7 @@ impl Bench<'_> {
     fn sample(&self, case: &Case, peer: Peer, server: &Server, time: Duration) -> Result<Sample> {
         let usage = Usage::begin(server.pids())?;
         let seen = load::run(case, &peer.target(case.work), server.address, time, self.folder)
-            .with_context(|| format!("its log ends with:\n{}", server.log_end()))?;
+            .map_err(|error| anyhow!("{error:#}\nits log ends with:\n{}", server.log_end()))?;
         let used = usage.end()?;
         let each = |time: Duration| time.as_secs_f64() * 1e6 / seen.answers;
         Ok(Sample {

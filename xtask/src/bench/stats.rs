@@ -22,6 +22,8 @@ pub struct Spread {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+    /// How many numbers there were.
+    pub count: usize,
 }
 
 impl Spread {
@@ -39,7 +41,7 @@ impl Spread {
             f64::midpoint(numbers[middle - 1], numbers[middle])
         };
         let out = left_out(count);
-        Ok(Self { median, low: numbers[out], high: numbers[count - 1 - out] })
+        Ok(Self { median, low: numbers[out], high: numbers[count - 1 - out], count })
     }
 
     /// Whether the interval is so wide that the median tells little.

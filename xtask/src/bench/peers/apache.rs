@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::unistd::{User, geteuid};
 
 use super::install::Installed;
@@ -135,8 +135,8 @@ fn mod_python(stage: Stage, installed: &Installed, folder: &Path) -> Result<Stri
     let place = folder.display();
     let packages = packages_of(installed)?;
     Ok(format!(
-        "{}\nPythonPath \"['{place}', '{packages}'] + sys.path\"\nPythonOption wsgi.application {}\n<Location />\n\
-         SetHandler mod_python\nPythonHandler with_mod_python\nPythonInterpreter main_interpreter\n</Location>\n",
+        "{}\nPythonPath \"['{place}', '{packages}'] + sys.path\"\nPythonOption wsgi.application {}\nPythonAutoReload Off\n\
+         PythonImport with_mod_python main_interpreter\n<Location />\nSetHandler mod_python\nPythonHandler with_mod_python\nPythonInterpreter main_interpreter\n</Location>\n",
         load("python"),
         stage.application.module()
     ))
@@ -207,5 +207,8 @@ pub fn certificate(folder: &Path) -> Result<()> {
     ]);
     openssl.args(["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.crt"]);
     openssl.current_dir(folder.join("run"));
-    run::output(openssl.stderr(std::process::Stdio::null())).map(drop)
+    if !run::succeeds(&mut openssl) {
+        bail!("openssl cannot make a certificate");
+    }
+    Ok(())
 }

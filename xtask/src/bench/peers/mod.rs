@@ -133,10 +133,10 @@ impl Peer {
                 "The class of workers that has threads and keeps connections open; the heartbeat file in memory, as its FAQ says."
             }
             Self::Uwsgi => {
-                "Its HTTP router in front, which keeps connections open: on `http11-socket`, an idle connection holds a thread."
+                "HTTP with connections that stay open, spoken by the workers themselves; HTTPS by its router in front of them."
             }
             Self::Granian => {
-                "No WebSockets. Threads as others have them; it does more with one thread when nothing waits."
+                "No WebSockets; as many threads for Python as others have, which is more than with one here."
             }
             Self::Waitress => "One process; `poll` instead of `select`.",
             Self::Bjoern => "One process with one thread: requests that wait or compute follow each other.",

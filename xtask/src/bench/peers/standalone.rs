@@ -44,7 +44,7 @@ pub fn alone(
         Peer::Uwsgi if stage.transport == Transport::Https => {
             uwsgi(stage, installed, &["--https", &format!("{place},{CERTIFICATE},{KEY}"), "--http-keepalive"])
         }
-        Peer::Uwsgi => uwsgi(stage, installed, &["--http", &place, "--http-keepalive"]),
+        Peer::Uwsgi => uwsgi(stage, installed, &["--http11-socket", &place]),
         Peer::Granian => granian(stage, installed, address),
         Peer::Waitress => {
             let mut waitress = Command::new(installed.program("waitress-serve"));

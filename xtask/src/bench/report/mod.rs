@@ -100,12 +100,11 @@ pub fn facts(installed: &Installed, peers: &[Peer], effort: Effort) -> Result<Ve
             software.push(format!("{package} {}", String::from_utf8_lossy(&answer.stdout)));
         }
     }
-    let effort = format!(
-        "{} rounds of {} s; an interval is that of the rounds' ratios and holds the true median with {:.0} %",
-        effort.rounds,
-        effort.time.as_secs(),
-        stats::of_rounds(effort.rounds) * 100.0
-    );
+    let sureness = match effort.rounds {
+        1 | 2 => "too few to tell anything".to_owned(),
+        rounds => format!("an interval holds the true median with {:.0} %", stats::of_rounds(rounds) * 100.0),
+    };
+    let effort = format!("{} rounds of {} s: {sureness}", effort.rounds, effort.time.as_secs());
     let servers = format!("{} threads in each worker process of a server that has threads", peers::THREADS);
     let facts = [
         ("Date", run::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned()),
