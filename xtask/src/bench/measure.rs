@@ -20,6 +20,9 @@ use super::{stop, syscalls};
 /// A client that uses more than this part of the processor time that it could is at its limit.
 const AT_LIMIT: f64 = 0.9;
 
+/// Why a server that could not be started has failed in a case. What happened is told among the failures of the run.
+pub const NOT_STARTED: &str = "it has not started";
+
 /// One measurement of one server.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Sample {
@@ -111,7 +114,7 @@ impl Bench<'_> {
     fn sample(&self, case: &Case, peer: Peer, server: &Server, time: Duration) -> Result<Sample> {
         let usage = Usage::begin(server.pids())?;
         let seen = load::run(case, &peer.target(case.work), server.address, time, self.folder)
-            .map_err(|error| anyhow!("{error:#}\nits log ends with:\n{}", server.log_end()))?;
+            .map_err(|error| anyhow!("{error:#}{}", server.log_told()))?;
         let used = usage.end()?;
         let each = |time: Duration| time.as_secs_f64() * 1e6 / seen.answers;
         Ok(Sample {
@@ -123,18 +126,31 @@ impl Bench<'_> {
         })
     }
 
-    /// All rounds of one case over the servers of its stage.
-    pub fn rounds(
+    /// Everything that is planned for one case, over the servers of its stage. On an interruption, what was seen until then counts.
+    pub fn case(
         &self,
         planned: &Planned,
         servers: &BTreeMap<Peer, Server>,
         noise: &mut Noise,
-    ) -> Result<Measured> {
+    ) -> (Measured, Result<()>) {
+        let mut measured = Measured::new(planned.case);
+        let end = self.rounds(planned, servers, noise, &mut measured);
+        // One that only got warm has nothing to show.
+        measured.seen.retain(|_, seen| !seen.samples.is_empty());
+        (measured, end)
+    }
+
+    fn rounds(
+        &self,
+        planned: &Planned,
+        servers: &BTreeMap<Peer, Server>,
+        noise: &mut Noise,
+        measured: &mut Measured,
+    ) -> Result<()> {
         let case = &planned.case;
-        let mut measured = Measured::new(*case);
         for peer in &planned.peers {
             let Some(server) = servers.get(peer) else {
-                measured.failed.insert(*peer, "it has not started".to_owned());
+                measured.failed.insert(*peer, NOT_STARTED.to_owned());
                 continue;
             };
             // The first load is not like the others: modules are imported, memory grows.
@@ -155,7 +171,7 @@ impl Bench<'_> {
             }
         }
         if planned.latency {
-            self.latencies(servers, &mut measured, noise)?;
+            self.latencies(servers, measured, noise)?;
         }
         if planned.system_calls {
             for peer in order(&measured.seen, 0) {
@@ -165,7 +181,7 @@ impl Bench<'_> {
                 (self.told)(&format!("{case}: system calls of {}", peer.name()), syscalls::TIME);
             }
         }
-        Ok(measured)
+        Ok(())
     }
 
     fn latencies(

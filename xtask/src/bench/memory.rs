@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::cases::Application;
@@ -66,8 +66,7 @@ pub fn weigh(wanted: Sites, installed: &Installed, folder: &Path) -> Result<Memo
     server.wait(|address| Client::connect(address).is_ok())?;
     let steady = wait_for_children(&server)
         .and_then(|()| if warm { make_warm(&server, sites) } else { wait_for_workers(peer, &server, sites) });
-    steady
-        .with_context(|| format!("weighing {}, whose log ends with:\n{}", peer.name(), server.log_end()))?;
+    steady.map_err(|error| anyhow!("{error:#}{}", server.log_told()))?;
     Ok(Memory { peer, sites, warm, kinds: kinds(&server)? })
 }
 

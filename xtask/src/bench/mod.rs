@@ -285,11 +285,14 @@ impl Run<'_> {
         };
         let bench = Bench { effort: self.plan.effort, folder: self.folder, told: &told };
         for planned in self.plan.of(stage) {
-            let measured = bench.rounds(planned, servers, &mut self.noise)?;
+            let (measured, end) = bench.case(planned, servers, &mut self.noise);
             for (peer, reason) in &measured.failed {
                 bar.println(format!("{} fails in {}: {reason}", peer.name(), planned.case));
             }
-            self.results.measured.push(measured);
+            if !(measured.seen.is_empty() && measured.failed.is_empty()) {
+                self.results.measured.push(measured);
+            }
+            end?;
         }
         Ok(())
     }
@@ -319,6 +322,9 @@ impl Run<'_> {
         self.results.measured.sort_by_key(|measured| place(measured.case));
         self.results.verdicts = goals::verdicts(&self.results.measured, &self.results.memory)?;
         self.results.warnings = report::warnings(&self.noise, &self.results.measured)?;
+        if stop::asked() {
+            self.results.warnings.insert(0, "the run was interrupted: parts of it are missing".to_owned());
+        }
         report::keep(&self.results, &self.kept)
     }
 }

@@ -94,7 +94,7 @@ impl Server {
         while Instant::now() < limit {
             for process in &mut self.processes {
                 if let Some(status) = process.try_wait()? {
-                    bail!("{} ended at once ({status}):\n{}", self.name, self.log_end());
+                    bail!("{} ended at once ({status}){}", self.name, self.log_told());
                 }
             }
             if answers(self.address) {
@@ -103,7 +103,7 @@ impl Server {
             stop::check()?;
             std::thread::sleep(Duration::from_millis(50));
         }
-        bail!("{} does not answer as it should:\n{}", self.name, self.log_end());
+        bail!("{} does not answer as it should{}", self.name, self.log_told());
     }
 
     /// Waits until all of its processes have started and have nothing more to do, so that none of this is measured.
@@ -118,7 +118,7 @@ impl Server {
             }
             stop::check()?;
         }
-        bail!("{} does not come to rest within {:?} of its start:\n{}", self.name, REST.0, self.log_end());
+        bail!("{} does not come to rest within {:?} of its start{}", self.name, REST.0, self.log_told());
     }
 
     /// The processes that were started; their children belong to the server as well.
@@ -126,8 +126,14 @@ impl Server {
         self.processes.iter().map(Child::id).collect()
     }
 
+    /// The last lines that it has written, for the end of a message; nothing when there are none.
+    pub fn log_told(&self) -> String {
+        let log = self.log_end();
+        if log.is_empty() { log } else { format!("\nits log ends with:\n{log}") }
+    }
+
     /// The last lines that it has written.
-    pub fn log_end(&self) -> String {
+    fn log_end(&self) -> String {
         let texts = ["output.log", "error.log"]
             .map(|name| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default());
         let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();

@@ -159,7 +159,15 @@ fn pip(python: &Path, home: &Path, wanted: &[&str]) -> Result<()> {
     pip.arg("--no-cache-dir").args(wanted).env("PATH", format!("{bin}:/usr/sbin:/usr/bin:/sbin:/bin"));
     // What is linked with libpython needs the way to one outside the system's folders.
     let library = python_says(python, "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))")?;
-    run::check(pip.env("LDFLAGS", format!("-Wl,-rpath,{library}")))
+    let out = pip.env("LDFLAGS", format!("-Wl,-rpath,{library}")).output().context("cannot run pip")?;
+    if !out.status.success() {
+        // The last line is about what was to be installed; those before it about the index, or about the compiler.
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        eprint!("{text}");
+        let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it does not say why");
+        bail!("pip cannot install {}: {}", wanted.join(" "), last.trim());
+    }
+    Ok(())
 }
 
 /// Builds mod_wsgi in the virtual environment unless it is there.

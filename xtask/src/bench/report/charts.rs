@@ -73,18 +73,15 @@ fn rates(title: &str, measured: Vec<&Measured>) -> Result<Option<String>> {
         return Ok(None);
     }
     let all = || groups.iter().flat_map(|(_, bars)| bars);
-    let names = all().map(|bar| room(bar.peer.name())).fold(0.0, f64::max) + 8.0;
-    let longest = all().map(|bar| bar.ratio.high).fold(1.0, f64::max);
-    let scale = (f64::from(COLUMN - MARGIN) - names - room("00.00 ×") - 8.0) / longest;
+    let names = all().map(|bar| room(bar.peer.name())).fold(0.0, f64::max) + 14.0;
     let mut drawing = Drawing::default();
-    let note =
-        "Medians of the rounds' ratios, longest first; thin lines: their intervals; upright line: mod_wsgi.";
+    let note = "Medians of the rounds' ratios, longest first; thin lines: their intervals; upright lines: mod_wsgi. Each case has its own scale.";
     heading(&mut drawing, title, note);
     let mut top = TITLE;
     for row in groups.chunks(COLUMNS as usize) {
         for (column, (case, bars)) in row.iter().enumerate() {
             let left = f64::from(MARGIN + column as u32 * COLUMN);
-            group(&mut drawing, case, bars, (left, top), (names, scale));
+            group(&mut drawing, case, bars, (left, top), names);
         }
         top += HEAD + row.iter().map(|(_, bars)| bars.len() as u32 * BAR).max().unwrap_or(0) + MARGIN;
     }
@@ -96,13 +93,9 @@ fn heading(drawing: &mut Drawing, title: &str, note: &str) {
     drawing.text(Weight::Faint, f64::from(MARGIN), 45, TEXT, note);
 }
 
-fn group(
-    drawing: &mut Drawing,
-    case: &str,
-    bars: &[Bar],
-    (left, top): (f64, u32),
-    (names, scale): (f64, f64),
-) {
+fn group(drawing: &mut Drawing, case: &str, bars: &[Bar], (left, top): (f64, u32), names: f64) {
+    let longest = bars.iter().map(|bar| bar.ratio.high).fold(1.0, f64::max);
+    let scale = (f64::from(COLUMN - MARGIN) - names - room("00.00 ×") - 8.0) / longest;
     drawing.text(Weight::Strong, left, top + 14, 13, case);
     let (zero, first) = (left + names, top + HEAD);
     for (place, bar) in bars.iter().enumerate() {
@@ -118,7 +111,8 @@ fn group(
         if bar.ratio.high > bar.ratio.low {
             drawing.line((zero + bar.ratio.low * scale, middle), (zero + bar.ratio.high * scale, middle));
         }
-        let end = zero + bar.ratio.high.max(bar.ratio.median) * scale + 5.0;
+        // The number stands clear of the upright line.
+        let end = zero + bar.ratio.high.max(1.0) * scale + 5.0;
         drawing.text(weight, end, top + 11, TEXT, &format!("{:.2} ×", bar.ratio.median));
     }
     drawing.line((zero + scale, first - 3), (zero + scale, first + bars.len() as u32 * BAR));

@@ -9,7 +9,7 @@ use super::{Results, charts, method};
 use crate::bench::cases::{Transport, Work};
 use crate::bench::goals::Ratios;
 use crate::bench::load::pace::Latency;
-use crate::bench::measure::{Measured, Seen};
+use crate::bench::measure::{Measured, NOT_STARTED, Seen};
 use crate::bench::memory::{CHILD, Memory, PARENT, SUPERVISOR, WORKER};
 use crate::bench::noise::QUIET;
 use crate::bench::peers::Peer;
@@ -252,7 +252,8 @@ fn missing(results: &Results, text: &mut String) -> Result<()> {
         writeln!(text, "| {} | {} | {reason} |", failure.peer.name(), cell(&failure.doing))?;
     }
     for measured in &results.measured {
-        for (peer, reason) in &measured.failed {
+        // Why one has not started is told once.
+        for (peer, reason) in measured.failed.iter().filter(|(_, reason)| *reason != NOT_STARTED) {
             writeln!(text, "| {} | {} | {} |", peer.name(), measured.case, cell(&brief(reason)))?;
         }
     }
