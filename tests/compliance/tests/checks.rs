@@ -1,5 +1,7 @@
 //! The checks before an application is asked, their order and their statuses (reference 3.2).
 
+use std::os::unix::fs::symlink;
+
 use kit::{Setup, need};
 
 const HELLO: &str = r#"
@@ -52,6 +54,36 @@ fn path_info_is_accepted_without_being_asked_and_when_asked() {
         apache.get("/app/x/y").expect_status(200);
         apache.finish();
     }
+}
+
+#[test]
+fn a_script_behind_a_symbolic_link_needs_the_option() {
+    for (options, status) in [("None", 403), ("FollowSymLinks", 200), ("SymLinksIfOwnerMatch", 200)] {
+        let setup = need!(setup()).config(&format!("<Directory @SITE@>\nOptions {options}\n</Directory>"));
+        let setup = setup.config("WSGIScriptAlias /linked @SITE@/linked.wsgi");
+        let site = setup.root().join("site");
+        symlink(site.join("app.wsgi"), site.join("linked.wsgi")).expect("the folder is ours");
+        let apache = setup.start();
+        apache.expect_log("AH00037|AH00032|not allowed");
+        apache.get("/linked").expect_status(status);
+        apache.get("/linked/x").expect_status(status);
+        apache.get("/app/x").expect_status(200);
+        apache.finish();
+    }
+}
+
+#[test]
+fn sections_about_the_script_hold_with_and_without_a_path_behind_it() {
+    let apache = need!(setup())
+        .config("<Files app.wsgi>\nRequire all denied\n</Files>\nWSGIScriptAlias /open @SITE@/open.wsgi")
+        .file("site/open.wsgi", HELLO)
+        .start();
+    apache.expect_log("AH01630");
+    for (target, status) in [("/app", 403), ("/app/", 403), ("/app/open.wsgi", 403), ("/open/app.wsgi", 200)]
+    {
+        apache.get(target).expect_status(status);
+    }
+    apache.finish();
 }
 
 #[test]

@@ -85,6 +85,26 @@ fn rs_9_a_large_legal_header_is_sent() {
 }
 
 #[test]
+fn a_path_longer_than_the_name_of_a_file_reaches_the_application() {
+    let apache = need!(ours())
+        .one_daemon("threads=1")
+        .app(
+            "app",
+            "
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [str(len(environ['PATH_INFO'])).encode()]
+",
+        )
+        .start();
+    for length in [4000, 7000] {
+        let response = apache.get(&format!("/app/{}", "x".repeat(length - 1))).expect_status(200);
+        assert_eq!(response.text(), length.to_string());
+    }
+    apache.finish();
+}
+
+#[test]
 fn rs_9_a_header_above_the_option_is_named() {
     let setup = need!(ours()).one_daemon("threads=1 header-buffer-size=32768").app("app", LONG_HEADER);
     let apache = setup.start();
