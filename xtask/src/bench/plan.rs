@@ -196,7 +196,7 @@ impl Planned {
 impl Sites {
     /// From the start to the end of the server.
     pub fn estimate(&self) -> Duration {
-        let each = Duration::from_millis(if self.warm { 3000 } else { 150 });
+        let each = Duration::from_millis(if self.warm { 2000 } else { 130 });
         Duration::from_secs(5) + each * self.count
     }
 }

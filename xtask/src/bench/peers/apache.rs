@@ -56,7 +56,10 @@ pub fn basics(mpm: &str, folder: &Path, server: &Server) -> Result<String> {
         text,
         "PidFile {place}/run/httpd.pid\nErrorLog {place}/error.log\nLogLevel warn\nMutex posixsem"
     )?;
-    writeln!(text, "DocumentRoot {place}\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 30")?;
+    writeln!(
+        text,
+        "DocumentRoot {place}\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 30\nEnableSendfile On"
+    )?;
     if geteuid().is_root() {
         let www = User::from_name("www-data")?.context("there is no user www-data")?;
         writeln!(text, "User {}\nGroup #{}", www.name, www.gid)?;
@@ -105,7 +108,9 @@ fn special(peer: Peer, stage: Stage, installed: &Installed, folder: &Path) -> Re
         Peer::ModWsgi => wsgi(copy(&mod_wsgi(installed)?, folder)?, daemon(String::new())),
         Peer::ModWsgi4 => wsgi(PathBuf::from(MODULES).join("mod_wsgi.so"), daemon(String::new())),
         Peer::ModWsgiEmbedded => {
-            let rest = format!("WSGIPythonHome {home}\nWSGIApplicationGroup %{{GLOBAL}}\n{script}");
+            let rest = format!(
+                "WSGIPythonHome {home}\nWSGIEnableSendfile On\nWSGIApplicationGroup %{{GLOBAL}}\n{script}"
+            );
             wsgi(copy(&mod_wsgi(installed)?, folder)?, rest)
         }
         Peer::ModPython => mod_python(stage, installed, folder)?,

@@ -17,7 +17,8 @@ pub const MEMORY: &str = "
 
 Small Django sites on one Apache with 16 prefork children, one process of 2 threads for each site (mod_python: an interpreter for each
 site in every child). *Warm*: every site has served its page wherever it can be served; *idle*: no site has been asked. Proportional set
-size (PSS) in MB, so that what processes share counts once.
+size (PSS) in MB, so that what processes share counts once; files that other programs of the machine use as well, such as Python's, count
+a little less.
 
 ";
 
@@ -31,7 +32,8 @@ pub const SETTINGS: &str = "
 ## Settings
 
 What each server was started with for the first case it took part in. `$FOLDER` is its own folder; two processes, TLS and HTTP/2 change
-only what they are about.
+only what they are about. No server writes an access log. Apache may use `sendfile` for files, which is off by default because of network
+file systems.
 
 ";
 

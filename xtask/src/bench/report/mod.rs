@@ -133,9 +133,15 @@ pub fn warnings(noise: &Noise, measured: &[Measured]) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
-/// Writes the page, the charts and the raw numbers into a folder. A chart of nothing is not written, and an older one goes.
+/// Writes the page, the charts and the raw numbers into a folder, which is theirs alone: charts of earlier runs go.
 pub fn keep(results: &Results, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "svg") {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -143,9 +149,8 @@ pub fn keep(results: &Results, folder: &Path) -> Result<()> {
     write("README.md", &page(results)?)?;
     write_raw(results, &folder.join("results.json"))?;
     for chart in charts::all(results)? {
-        match chart.svg {
-            Some(svg) => write(chart.file, &svg)?,
-            None => drop(std::fs::remove_file(folder.join(chart.file))),
+        if let Some(svg) = chart.svg {
+            write(chart.file, &svg)?;
         }
     }
     Ok(())
