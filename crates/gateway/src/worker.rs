@@ -12,7 +12,7 @@ use crate::active::{self, Active};
 use crate::application::{self, Ending};
 use crate::codes;
 use crate::config::{Request, Served};
-use crate::environ::{self, KeyCache};
+use crate::environ::{self, Kept};
 use crate::exchange::{Exchange, Level, WriteError};
 use crate::finder::Finder;
 use crate::gateway::Gateway;
@@ -40,7 +40,7 @@ pub struct WorkerThread {
 /// What a thread keeps for one application group. Holds Python references: to be dropped attached.
 struct Cache {
     group: Arc<Group>,
-    keys: KeyCache,
+    environs: Kept,
     thread_id: Stored,
     errors: Option<Errors>,
     scripts: HashMap<Box<[u8]>, Arc<Script>>,
@@ -121,7 +121,7 @@ impl WorkerThread {
             python::int(py, thread_id).map(Object::store).map_err(|error| error.format())
         })?;
         let cache =
-            Cache { group, keys: KeyCache::default(), thread_id, errors: None, scripts: HashMap::new() };
+            Cache { group, environs: Kept::default(), thread_id, errors: None, scripts: HashMap::new() };
         self.caches.insert(name.to_owned(), cache);
         Ok(())
     }
@@ -209,7 +209,7 @@ fn call<'py>(
         return Ok(Ending::Failed(500));
     };
     let python = &group.python;
-    let environ = environ::build(py, python, &mut cache.keys, &cache.thread_id, request)?;
+    let environ = environ::build(py, python, &mut cache.environs, &cache.thread_id, request)?;
     if known
         && request.script_reloading
         && loaded.has_hook()

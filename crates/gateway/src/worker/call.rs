@@ -118,7 +118,7 @@ fn environ<'py>(py: Attached<'py>, cache: &mut Cache, call: &mut Call<'_>) -> Re
             }
             _ => python::latin1(py, value)?,
         };
-        environ.dict_set(&cache.keys.key(py, name)?, &text)?;
+        environ.dict_set(&cache.environs.keys.key(py, name)?, &text)?;
     }
     let constants = &cache.group.python;
     let all = constants.environ.get(py);
