@@ -178,7 +178,8 @@ impl<'py> Object<'py> {
 
     /// The text of a `str` as UTF-8; `None` for other types and for text with lone surrogates.
     pub fn as_utf8(&self) -> Option<&str> {
-        // SAFETY: the UTF-8 form is kept inside the str object, which does not change while it is alive.
+        // SAFETY: the UTF-8 form is kept inside the str object, which does not change while it is alive; CPython's encoder refuses
+        // what UTF-8 has no form for.
         unsafe {
             if ffi::PyUnicode_Check(self.as_ptr()) == 0 {
                 return None;
@@ -190,7 +191,7 @@ impl<'py> Object<'py> {
                 return None;
             }
             let bytes = std::slice::from_raw_parts(data.cast(), usize::try_from(size).ok()?);
-            std::str::from_utf8(bytes).ok()
+            Some(std::str::from_utf8_unchecked(bytes))
         }
     }
 

@@ -1,20 +1,42 @@
 //! Which names reach an environ, and as what: request headers and variables of httpd. Pure.
 
-/// A request header's name as a CGI key, `HTTP_` in front (RFC 3875, 4.1.18), appended to `key`. False for headers that no
+/// A request header's name as a CGI key, `HTTP_` in front (RFC 3875, 4.1.18), into `key`. False for headers that no
 /// application sees: names with other than letters, digits and `-` would let two headers become one key, and `Proxy` would
 /// become `HTTP_PROXY`, which clients of other programs obey (CVE-2016-5387).
 pub fn header_key(name: &[u8], key: &mut Vec<u8>) -> bool {
     key.clear();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    if name.is_empty() || name.eq_ignore_ascii_case(b"proxy") || !name.iter().all(plain) {
+    if name.is_empty() || name.eq_ignore_ascii_case(b"proxy") {
         return false;
     }
     if !name.eq_ignore_ascii_case(b"content-type") && !name.eq_ignore_ascii_case(b"content-length") {
         key.extend_from_slice(b"HTTP_");
     }
-    key.extend(name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
-    true
+    let start = key.len();
+    key.resize(start + name.len(), 0);
+    let mut plain = true;
+    for (place, byte) in key.iter_mut().skip(start).zip(name) {
+        *place = IN_KEY[usize::from(*byte)];
+        plain &= *place != NOT_IN_KEY;
+    }
+    plain
 }
+
+const NOT_IN_KEY: u8 = 0;
+
+/// What each byte of a header's name becomes in a key: a table, as this is done for each byte of each header.
+const IN_KEY: [u8; 256] = {
+    let mut table = [NOT_IN_KEY; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let ascii = byte as u8;
+        if ascii.is_ascii_alphanumeric() {
+            table[byte] = ascii.to_ascii_uppercase();
+        }
+        byte += 1;
+    }
+    table[b'-' as usize] = b'_';
+    table
+};
 
 /// Keys that only the request itself decides. A variable of this name from SetEnv, SetEnvIf or RewriteRule must neither
 /// replace one nor stand in for one that is absent: who is logged in is not for a `.htaccess` to say (CVE-2025-65082).
