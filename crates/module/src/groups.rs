@@ -151,8 +151,8 @@ pub struct RequestPlan<'a> {
     pub path_info: Vec<u8>,
     /// Whether `HTTP_AUTHORIZATION` is passed on.
     pub pass_authorization: bool,
-    /// Whether the body is gathered before a worker is asked (`WSGIRequestBuffering`).
-    pub buffering: bool,
+    /// Whether the body is gathered before a worker is asked (`WSGIRequestBuffering`); `None`: as the client sends it.
+    pub buffering: Option<bool>,
     /// Whether the worker looks for a newer script first (`WSGIScriptReloading`).
     pub script_reloading: bool,
     /// Whether `wsgi.input` can seek.

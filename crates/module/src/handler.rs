@@ -224,7 +224,7 @@ pub fn plan_for<'g>(
         script: group.inside(script.map_or(filename, |script| &script.path)).to_vec(),
         resource: script.map(|_| group.inside(filename).to_vec()),
         pass_authorization: settings.pass_authorization.unwrap_or(false),
-        buffering: settings.buffering.unwrap_or(true),
+        buffering: settings.buffering,
         script_reloading: settings.script_reloading.unwrap_or(true),
         seekable_input: settings.seekable_input.unwrap_or(false),
         response: settings.into(),

@@ -125,6 +125,14 @@ pub(crate) fn c_string<'py>(py: Attached<'py>, text: &str) -> Result<'py, CStrin
     CString::new(text).map_err(|_| Error::new(py, Kind::ValueError, "text with a NUL character"))
 }
 
+unsafe extern "C" {
+    /// Of the stable ABI; `pyo3-ffi` has it only for other builds.
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> std::ffi::c_int;
+}
+
+/// Up to this length in bytes, a buffer that is too large is copied instead of cut: the rest would stay with it.
+const COPIED: usize = 64 * 1024;
+
 /// A `bytes` object that is still being filled: nobody else has seen it.
 pub struct BytesBuffer<'py> {
     object: Object<'py>,
@@ -156,10 +164,44 @@ impl<'py> BytesBuffer<'py> {
         }
     }
 
-    /// The object, cut to `length` bytes (by copying when it is shorter than the buffer).
+    /// Makes it larger; what is in it stays, the rest is zeroed. A buffer of less than two bytes stays as it is.
+    pub fn grow(self, capacity: usize) -> Result<'py, Self> {
+        let old = self.capacity;
+        if old < 2 || capacity <= old {
+            return Ok(self);
+        }
+        let grown = self.resize(capacity)?;
+        // SAFETY: the object is ours alone and has `capacity` bytes; those behind the old ones are uninitialised.
+        unsafe {
+            let content: *mut c_char = ffi::PyBytes_AsString(grown.object.as_ptr());
+            std::ptr::write_bytes(content.add(old), 0, capacity - old);
+        }
+        Ok(grown)
+    }
+
+    /// Another capacity, at least two bytes; bytes that it did not have before are uninitialised.
+    fn resize(self, capacity: usize) -> Result<'py, Self> {
+        let py = self.object.py();
+        let Ok(size) = ffi::Py_ssize_t::try_from(capacity) else {
+            return Err(Error::new(py, Kind::MemoryError, "the buffer is too large"));
+        };
+        let mut ptr = self.object.into_ptr();
+        // SAFETY: the only reference is ours, and nobody has hashed the object; on failure the function releases it, leaves null
+        // and sets MemoryError (Python's C API, Bytes Objects).
+        let object = unsafe {
+            _PyBytes_Resize(&raw mut ptr, size);
+            Object::owned(py, ptr)?
+        };
+        Ok(Self { object, capacity })
+    }
+
+    /// The object, cut to `length` bytes: a short one by copying.
     pub fn finish(mut self, length: usize) -> Result<'py, Object<'py>> {
         if length == self.capacity && length > 0 {
             return Ok(self.object);
+        }
+        if length > COPIED && length < self.capacity {
+            return Ok(self.resize(length)?.object);
         }
         let py = self.object.py();
         let filled = self.as_mut_slice();

@@ -175,8 +175,10 @@ impl Stream {
             // was too long, so it gets the time to do so.
             let slack = if self.pending.is_empty() { SLACK } else { Duration::ZERO };
             let deadline = *self.frame_deadline.get_or_insert_with(|| after(silence.saturating_add(slack)));
-            let mut piece = [0; 4096];
-            let count = receive(link, &mut piece, deadline)?;
+            // No more than the header: the payload goes straight to where it is wanted.
+            let mut piece = [0; HEADER_LEN];
+            let missing = HEADER_LEN.saturating_sub(self.pending.len());
+            let count = receive(link, piece.get_mut(..missing).unwrap_or_default(), deadline)?;
             self.pending.extend_from_slice(piece.get(..count).unwrap_or_default());
         };
         order.accept(header.kind, false).map_err(broken)?;

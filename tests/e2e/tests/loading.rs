@@ -22,7 +22,8 @@ def application(environ, start_response):
 }
 
 /// Puts another text in the place of a script, at once, as deployments do.
-fn replace(apache: &Apache, name: &str, text: &str) {
+/// Puts another script in the place of one, at once.
+pub fn replace(apache: &Apache, name: &str, text: &str) {
     let text = text.replace("@SCRATCH@", &apache.scratch("").display().to_string());
     let (new, place) = (apache.site("new"), apache.site(name));
     std::fs::write(&new, text).expect("the folder is ours");
@@ -107,7 +108,7 @@ def application(environ, start_response):
     return [str(len(data)).encode()]
 ";
     let apache = need!(ours()).one_daemon("threads=2").app("app", ECHO).start();
-    for (round, size) in [10, 100_000, 3_000_000].into_iter().enumerate() {
+    for (round, size) in [10, 100_000, 3_000_000, 20_000_000].into_iter().enumerate() {
         assert_eq!(apache.post("/app", vec![b'x'; size]).expect_status(200).text(), size.to_string());
         replace(&apache, "app.wsgi", &format!("{ECHO}# {round}\n"));
         assert_eq!(apache.post("/app", vec![b'x'; size]).expect_status(200).text(), size.to_string());

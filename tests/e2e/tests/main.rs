@@ -13,6 +13,7 @@ mod descriptors;
 mod directives;
 mod dispatch;
 mod django;
+mod fast_uploads;
 mod hand_over;
 mod handshake;
 mod hostile;

@@ -153,7 +153,7 @@ fn sl_5_a_full_disk_is_507_and_leaves_nothing_behind() {
     let setup = need!(ours_as_root()).one_daemon("threads=2").app("app", SIZE).fixture("hello");
     let place = setup.root().join("small");
     let small = need!(Small::mount(&place));
-    let setup = setup.env("TMPDIR", &place.display().to_string());
+    let setup = setup.env("TMPDIR", &place.display().to_string()).config("WSGIRequestBuffering On");
     let apache = setup.expect_log("WSGI1105").start();
     let hidden = "GET /app HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut connection = apache.connect();

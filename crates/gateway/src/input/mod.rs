@@ -10,8 +10,8 @@ use python::{Args, Attached, BytesBuffer, ClassDef, Error, Kind, Object, Result}
 use crate::active::Active;
 use reader::{Reader, Stop};
 
-/// Reads up to this size go straight into the object that is returned, also when less may come.
-const DIRECT: usize = 1024 * 1024;
+/// Size in bytes of the object that is returned before so much has come, where it is not known how much will. It grows with the body.
+const FIRST: usize = 128 * 1024;
 
 pub(crate) struct Input {
     active: Arc<Active>,
@@ -51,14 +51,22 @@ impl Input {
             }
             return python::bytes(py, b"");
         }
-        if most > 1 && (left.is_some() || most <= DIRECT) {
-            let mut bytes = BytesBuffer::new(py, most)?;
-            let slice = bytes.as_mut_slice();
-            let read = self.reading(py, "read", |reader, active| reader.fill(active, slice))?;
-            return bytes.finish(read);
+        if most == 1 {
+            let bytes = self.reading(py, "read", |reader, active| reader.gather(active, most))?;
+            return python::bytes(py, &bytes);
         }
-        let bytes = self.reading(py, "read", |reader, active| reader.gather(active, wanted))?;
-        python::bytes(py, &bytes)
+        let mut room = if left.is_some() { most } else { most.min(FIRST) };
+        let (mut bytes, mut filled) = (BytesBuffer::new(py, room)?, 0);
+        loop {
+            let rest = bytes.as_mut_slice().get_mut(filled..).unwrap_or_default();
+            filled += self.reading(py, "read", |reader, active| reader.fill(active, rest))?;
+            if filled < room || room >= most {
+                return bytes.finish(filled);
+            }
+            // Never much more than has come: what a client announces costs it nothing.
+            room = room.saturating_mul(2).min(most);
+            bytes = bytes.grow(room)?;
+        }
     }
 
     fn line<'py>(&self, py: Attached<'py>, method: &str, limit: usize) -> Result<'py, Object<'py>> {

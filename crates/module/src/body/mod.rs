@@ -9,6 +9,9 @@ use std::path::Path;
 /// Longest body that stays in memory, in bytes.
 pub const IN_MEMORY: usize = wire::frame::MAX_INLINE_BODY as usize;
 
+/// Room that a buffer keeps while the client is waited for, in bytes: reads add up to [`IN_MEMORY`] to less than that.
+const KEPT: usize = 2 * IN_MEMORY;
+
 /// What reading from the client brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyRead {
@@ -52,7 +55,7 @@ pub enum GatherError {
 }
 
 /// Reads a whole body. `read` adds up to that many bytes to the buffer (or, when a filter of httpd does so, more) and waits for
-/// them. `announced` is Content-Length, where there is one; it only saves a copy. `buffer` is emptied first.
+/// them. `announced` is Content-Length, where there is one; it only saves a copy. What is in `buffer` is the body's beginning.
 ///
 /// # Errors
 /// [`GatherError`]; the file, if any, is gone.
@@ -62,19 +65,21 @@ pub fn gather(
     directory: &Path,
     buffer: &mut Vec<u8>,
 ) -> Result<Gathered, GatherError> {
-    buffer.clear();
     let mut spool: Option<(File, u64)> = None;
     if announced.is_some_and(|length| length > IN_MEMORY as u64) {
         spool = Some((unix::files::unnamed(directory).map_err(GatherError::Spool)?, 0));
     }
-    // `WouldBlock` is only an answer to reads that do not wait.
-    while read(buffer, IN_MEMORY).map_err(GatherError::Client)? != BodyRead::End {
+    loop {
         if spool.is_none() && buffer.len() > IN_MEMORY {
             spool = Some((unix::files::unnamed(directory).map_err(GatherError::Spool)?, 0));
         }
         // Small pieces, such as chunks of some bytes, are put together before they are written.
         if let Some(spool) = spool.as_mut().filter(|_| buffer.len() >= IN_MEMORY) {
             store(buffer, spool)?;
+        }
+        // `WouldBlock` is only an answer to reads that do not wait.
+        if read(buffer, IN_MEMORY).map_err(GatherError::Client)? == BodyRead::End {
+            break;
         }
     }
     let Some(mut spool) = spool else { return Ok(Gathered::InMemory) };
@@ -93,6 +98,7 @@ fn store(buffer: &mut Vec<u8>, (file, length): &mut (File, u64)) -> Result<(), G
     file.write_all(buffer).map_err(GatherError::Spool)?;
     *length += buffer.len() as u64;
     buffer.clear();
+    buffer.shrink_to(KEPT);
     Ok(())
 }
 
@@ -120,7 +126,7 @@ mod tests {
             left = rest;
             Ok(BodyRead::Data)
         };
-        let mut buffer = b"old".to_vec();
+        let mut buffer = Vec::new();
         match gather(read, announced, &std::env::temp_dir(), &mut buffer).unwrap() {
             Gathered::InMemory => (buffer, false),
             Gathered::InFile(mut file, length) => {

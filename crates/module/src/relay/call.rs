@@ -76,6 +76,7 @@ fn exchange(
     write(&mut frame).map_err(|error| arriving(Failure::RequestTooLarge(error)))?;
     let terms = Terms {
         streamed: false,
+        begun: &[],
         call: true,
         head_only: false,
         silence: group.definition.timeouts.socket,

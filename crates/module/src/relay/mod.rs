@@ -3,6 +3,7 @@
 
 mod apache;
 mod backlog;
+mod begin;
 mod call;
 mod client;
 mod deliver;

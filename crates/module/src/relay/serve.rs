@@ -9,6 +9,7 @@ use httpd::{Answer, Body as Announced, Request};
 use wire::Body;
 
 use super::apache::{Apache, httpd_level};
+use super::begin;
 use super::client::Client;
 use super::deliver::{Outgoing, deliver};
 use super::exchange::{Ended, Terms};
@@ -38,7 +39,7 @@ struct Buffers {
     inbox: Inbox,
 }
 
-/// A frame buffer above this is not kept for the next request, in bytes.
+/// A buffer above this is not kept for the next request, in bytes.
 const KEPT: usize = 256 * 1024;
 
 thread_local! {
@@ -57,6 +58,9 @@ pub fn serve(request: &mut Request<'_>, plan: &RequestPlan<'_>) -> Answer {
     // A filter may run a sub-request that comes here again on this thread: it finds no buffers and makes its own.
     let mut buffers = BUFFERS.take().unwrap_or_default();
     let result = relay(request, plan, &mut buffers);
+    if buffers.body.capacity() > KEPT {
+        buffers.body = Vec::new();
+    }
     if buffers.frame.capacity() <= KEPT {
         BUFFERS.set(Some(buffers));
     }
@@ -78,19 +82,18 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
     let arriving = |failure| Broken { failure, stage: Stage::Arriving, worker: None };
     let has_body = Announced::is_announced(request);
     let length = announced_length(request);
-    let (streamed, reserved) = match way(request, plan).filter(|_| has_body) {
-        None => (false, None),
-        Some(Streaming::Always) => (true, None),
-        Some(Streaming::WhereRoom) => {
-            let reserved = reserve_with_room(plan, child.row).map_err(arriving)?;
-            (reserved.is_some(), reserved)
-        }
-    };
+    let way = if has_body { way(request, plan, length) } else { Way::Gathered };
     let mut client = Apache::new(request, plan);
+    buffers.body.clear();
+    let room = match way {
+        Way::Gathered | Way::Streamed => None,
+        Way::StreamedWhereRoom => reserve_with_room(plan, child.row).map_err(arriving)?,
+        Way::StreamedIfFast => fast(&mut client, plan, child, &mut buffers.body).map_err(arriving)?,
+    };
+    let streamed = room.is_some() || way == Way::Streamed;
     let gathered = if has_body && !streamed {
         gather(&mut client, length, child, &mut buffers.body).map_err(arriving)?
     } else {
-        buffers.body.clear();
         Gathered::InMemory
     };
     let body = match &gathered {
@@ -106,9 +109,10 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
         Gathered::InFile(file, _) => Some(file.as_fd()),
         Gathered::InMemory => None,
     };
+    let begun: Option<&[u8]> = streamed.then_some(&buffers.body);
     let outgoing =
-        Outgoing { frame: &buffers.frame, file, terms: terms(client.request(), plan, streamed, child) };
-    let reservation = match reserved {
+        Outgoing { frame: &buffers.frame, file, terms: terms(client.request(), plan, begun, child) };
+    let reservation = match room {
         Some(reservation) => reservation,
         None => reserve(plan.groups, plan.group, child.row).map_err(arriving)?,
     };
@@ -125,16 +129,18 @@ fn relay(request: &mut Request<'_>, plan: &RequestPlan<'_>, buffers: &mut Buffer
     })
 }
 
+/// `begun`: what is here of a body that is streamed.
 fn terms<'a>(
     request: &Request<'_>,
     plan: &RequestPlan<'_>,
-    streamed: bool,
+    begun: Option<&'a [u8]>,
     child: &'a ChildState,
 ) -> Terms<'a> {
     let definition = &plan.group.definition;
     let transfer = &definition.transfer;
     Terms {
-        streamed,
+        streamed: begun.is_some(),
+        begun: begun.unwrap_or_default(),
         call: false,
         // A content filter gets the body even for HEAD, to make the same headers as for GET; httpd drops it behind them.
         head_only: request.header_only() && !request.has_content_filter(),
@@ -182,34 +188,71 @@ fn group(handle: &GroupHandle) -> Group {
     Group { first_slot: handle.first_slot, slots: handle.slots(), limits }
 }
 
-/// When a body goes to the worker as it comes, instead of being gathered first.
-enum Streaming {
-    /// `WSGIRequestBuffering Off`.
-    Always,
+/// When the body of a request goes to the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Once all of it is here, or it has none.
+    Gathered,
+    /// As it comes: `WSGIRequestBuffering Off`.
+    Streamed,
     /// The client waits for "100 Continue": the application's first read tells it to go on, as long as that holds up nobody.
-    WhereRoom,
+    StreamedWhereRoom,
+    /// As it comes, if it comes about as fast as it can be read, as long as that holds up nobody.
+    StreamedIfFast,
 }
 
-fn way(request: &Request<'_>, plan: &RequestPlan<'_>) -> Option<Streaming> {
+fn way(request: &mut Request<'_>, plan: &RequestPlan<'_>, length: Option<u64>) -> Way {
     match plan.buffering {
-        _ if plan.seekable_input => None,
-        false => Some(Streaming::Always),
-        true => request.expecting_100().then_some(Streaming::WhereRoom),
+        _ if plan.seekable_input => Way::Gathered,
+        Some(true) => Way::Gathered,
+        Some(false) => Way::Streamed,
+        None if request.expecting_100() => Way::StreamedWhereRoom,
+        // Only where nothing can make the body another one than was announced, or refuse it later, and where there is a socket
+        // to wait for. Then what is known when the application begins is what is known when all was gathered.
+        None if length.is_some_and(|length| length >= begin::WORTHWHILE)
+            && request.connection().socket().is_some()
+            && !request.has_content_input_filter() =>
+        {
+            Way::StreamedIfFast
+        }
+        None => Way::Gathered,
     }
 }
 
+/// A thread for a request whose client sends fast; the beginning of the body is in `buffer` then. None where there is no room, or
+/// where the client is slower: then `buffer` may hold a beginning, too.
+fn fast<'a>(
+    client: &mut Apache<'_, '_>,
+    plan: &RequestPlan<'a>,
+    child: &ChildState,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<Reservation<'a>>, Failure> {
+    if has_room(plan) && begin::is_fast(client, buffer)? {
+        return reserve_with_room(plan, child.row);
+    }
+    Ok(None)
+}
+
+/// Whether less than half of the threads of the plan's group are busy.
+fn has_room(plan: &RequestPlan<'_>) -> bool {
+    ledger(plan.groups).busy(&group(plan.group)) < half(plan)
+}
+
+fn half(plan: &RequestPlan<'_>) -> u32 {
+    u32::try_from(plan.group.capacity() / 2).unwrap_or(u32::MAX)
+}
+
 /// A thread for a request whose body will be streamed; none when that would keep more than half of the group's threads busy. A
-/// slow client holds a thread while its body is streamed, and every client can ask for that (`Expect`): so there is always
-/// another half that it cannot hold.
+/// slow client holds a thread while its body is streamed, and every client can ask for that (`Expect`) or begin fast and stop then:
+/// so there is always another half that it cannot hold.
 fn reserve_with_room<'a>(plan: &RequestPlan<'a>, row: Row) -> Result<Option<Reservation<'a>>, Failure> {
-    let (ledger, group) = (ledger(plan.groups), group(plan.group));
-    let half = u32::try_from(plan.group.capacity() / 2).unwrap_or(u32::MAX);
-    if ledger.busy(&group) >= half {
+    if !has_room(plan) {
         return Ok(None);
     }
     let reserved = reserve(plan.groups, plan.group, row)?;
     // Others may have come at the same time: with this one counted, none goes too far.
-    Ok((ledger.busy(&group) <= half).then_some(reserved))
+    let busy = ledger(plan.groups).busy(&group(plan.group));
+    Ok((busy <= half(plan)).then_some(reserved))
 }
 
 /// Where the requests wait that find no free thread; there may be `listen-backlog` of them.

@@ -157,6 +157,81 @@ fn rs_11_a_streamed_body_is_not_read_before_it_is_wanted() {
     assert_eq!((outcome.client.uploaded, outcome.kept), (0, false));
 }
 
+/// Reads frames of a body up to its end.
+fn take_body(worker: &mut UnixStream) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let mut header = [0; wire::HEADER_LEN];
+        worker.read_exact(&mut header).unwrap();
+        let header = wire::FrameHeader::parse(header).unwrap();
+        if header.kind == Kind::BodyEnd {
+            return body;
+        }
+        let start = body.len();
+        body.resize(start + header.length as usize, 0);
+        worker.read_exact(&mut body[start..]).unwrap();
+    }
+}
+
+#[test]
+fn sl_6_the_beginning_of_a_body_comes_before_the_rest_also_at_a_second_worker() {
+    let whole: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let (begun, rest) = whole.split_at(1_100_000);
+    let line = Prepared::default();
+    let ((first_end, mut first), (second_end, mut second)) = (pair(), pair());
+    line.fresh.borrow_mut().extend([first_end.into(), second_end.into()]);
+    let (mut client, frame) = (Recorder { upload: rest.to_vec(), ..Recorder::default() }, frame());
+    let request = Outgoing { terms: Terms { streamed: true, begun, ..terms() }, ..outgoing(&frame) };
+    thread::scope(|scope| {
+        let workers = scope.spawn(move || {
+            take_request(&mut first);
+            let mut refusal = Vec::new();
+            wire::Refusal { reason: wire::RefusalReason::Reload, text: b"" }.put(&mut refusal);
+            first.write_all(&refusal).unwrap();
+            take_request(&mut second);
+            second.write_all(&empty(Kind::WantBody)).unwrap();
+            let body = take_body(&mut second);
+            second.write_all(&[head(200, &[]), end()].concat()).unwrap();
+            (body, second)
+        });
+        let result = deliver(&mut client, &mut Inbox::default(), &line, &request, || {});
+        assert!(matches!(result, Ok(Ended::Response)), "{result:?}");
+        assert!(workers.join().unwrap().0 == whole);
+    });
+}
+
+#[test]
+fn rs_10_a_client_that_takes_nothing_before_all_was_taken_from_it() {
+    // It sends all of its body first; the worker does not read on before its answer is taken.
+    let (client_end, mut browser) = pair();
+    let (output, taken) = pair();
+    while (&output).write(&[0; 4096]).is_ok() {}
+    let client = Recorder { upload_socket: Some(client_end), output: Some(output), ..Recorder::default() };
+    let frame = frame();
+    let request =
+        Outgoing { terms: Terms { streamed: true, ahead: 256 * 1024, ..terms() }, ..outgoing(&frame) };
+    let answer = vec![b'd'; 5_000_000];
+    let sent: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let expected = sent.clone();
+    let sender = thread::spawn(move || {
+        browser.write_all(&sent).unwrap();
+        drop(taken);
+        browser.shutdown(std::net::Shutdown::Write).unwrap();
+        browser
+    });
+    let outcome = run(client, &request, |mut worker| {
+        take_request(&mut worker);
+        worker.write_all(&empty(Kind::WantBody)).unwrap();
+        worker.write_all(&[head(200, &[]), data(&answer)].concat()).unwrap();
+        assert!(take_body(&mut worker) == expected);
+        worker.write_all(&end()).unwrap();
+        assert_eq!(worker.read(&mut [0]).unwrap(), 0);
+    });
+    assert!(matches!(outcome.result, Ok(Ended::Response)), "{:?}", outcome.result);
+    assert_eq!(outcome.client.body.len(), 5_000_000);
+    drop(sender.join().unwrap());
+}
+
 #[test]
 fn a_client_that_sends_slowly_does_not_hold_up_the_answer() {
     let (client_end, mut browser) = pair();

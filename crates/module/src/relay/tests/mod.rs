@@ -1,5 +1,6 @@
 //! A worker of raw bytes on a socket pair, and a client that only remembers: the relay without httpd.
 
+mod begin;
 mod calls;
 mod flow;
 mod hostile;
@@ -213,6 +214,7 @@ fn outgoing(frame: &[u8]) -> Outgoing<'_> {
 fn terms() -> Terms<'static> {
     Terms {
         streamed: false,
+        begun: &[],
         call: false,
         head_only: false,
         silence: SILENCE,
