@@ -200,7 +200,7 @@ fn announcement(plan: &Plan) -> String {
     let pairs: usize = plan.cases.iter().map(|planned| planned.peers.len()).sum();
     let seconds = plan.estimate().as_secs();
     format!(
-        "{} cases, {pairs} pairs of case and server, {} rounds of {} s, {} times memory: about {} min {:02} s, and up to a tenth more on a \
+        "{} cases, {pairs} pairs of case and server, {} rounds of {} s, {} times memory: about {} min {:02} s, and up to a twentieth more on a \
          machine that others use",
         plan.cases.len(),
         plan.effort.rounds,

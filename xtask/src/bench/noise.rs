@@ -15,7 +15,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// The longest wait for quiet before one round.
 const LONGEST: Duration = Duration::from_secs(3);
 /// The part of a run that may pass with waiting for quiet.
-const WAITING: f64 = 0.1;
+const WAITING: f64 = 0.05;
 /// The machine is called uneven when a fixed piece of work takes this much longer at times.
 const UNEVEN: f64 = 1.25;
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_round_that_waits_in_vain_is_told() {
-        let mut noise = Noise::new(Duration::from_secs(1));
+        let mut noise = Noise::new(Duration::from_secs(2));
         let mut looks = 0;
         noise.rounds = 1;
         noise
