@@ -54,6 +54,8 @@ const DJANGO: (&str, f64) = ("django-c4-p1", 0.35);
 /// Most memory of eight Django sites, as a part of another's.
 const MEMORY: [(Peer, f64); 2] = [(Peer::ModWsgi, 0.85), (Peer::ModPython, 0.1)];
 
+/// While others used more than this part of the processors, nothing is told apart: neighbours in time no longer meet the same noise.
+const TOO_BUSY: f64 = 0.2;
 /// Fewer rounds do not tell anything.
 const FEWEST: usize = 3;
 
@@ -120,12 +122,16 @@ pub fn verdicts(measured: &[Measured], memory: &[Memory]) -> Result<Vec<Verdict>
     let mut verdicts = Vec::new();
     for goal in &GOALS {
         if let Some(found) = measured.iter().find(|measured| measured.case.to_string() == goal.case) {
+            let first = verdicts.len();
             rate(goal, found, &mut verdicts)?;
+            doubt(found, &mut verdicts[first..]);
         }
     }
     let (case, limit) = DJANGO;
     if let Some(found) = measured.iter().find(|measured| measured.case.to_string() == case) {
+        let first = verdicts.len();
         django(limit, found, &mut verdicts)?;
+        doubt(found, &mut verdicts[first..]);
     }
     for (peer, limit) in MEMORY {
         let of = |peer| memory.iter().find(|memory| memory.peer == peer && memory.sites == 8 && memory.warm);
@@ -143,6 +149,18 @@ pub fn verdicts(measured: &[Measured], memory: &[Memory]) -> Result<Vec<Verdict>
         }
     }
     Ok(verdicts)
+}
+
+/// Takes back what was claimed about a case that was measured on a busy machine.
+fn doubt(found: &Measured, verdicts: &mut [Verdict]) {
+    let samples = found.seen.values().flat_map(|seen| &seen.samples);
+    let Ok(others) = Spread::of(samples.map(|sample| sample.others).collect()) else { return };
+    if others.median > TOO_BUSY {
+        for verdict in verdicts.iter_mut().filter(|verdict| verdict.outcome != Outcome::NotMeasured) {
+            verdict.outcome = Outcome::NotToldApart;
+            verdict.seen.push_str(&format!("; others used {:.0} % of the processors", others.median * 100.0));
+        }
+    }
 }
 
 /// What was seen of both; `None`, and a verdict where one has failed, when there is nothing to compare.
@@ -319,6 +337,15 @@ mod tests {
             (Outcome::NotMeasured, "mod_wsgi has failed: it ended")
         );
         assert!(check(&all).is_err());
+    }
+
+    #[test]
+    fn nothing_is_claimed_about_a_busy_machine() {
+        let mut found = measured("hello-c32-p1", [100.0, 100.0], [100.0, 100.0]);
+        found.seen.values_mut().flat_map(|seen| &mut seen.samples).for_each(|sample| sample.others = 0.4);
+        let all = verdicts(&[found], &[]).unwrap();
+        assert_eq!(all[0].outcome, Outcome::NotToldApart);
+        assert_eq!(all[0].seen, "**1.00** (1.00–1.00); others used 40 % of the processors");
     }
 
     #[test]

@@ -66,5 +66,5 @@ pub const METHOD: &str = "
   several things with one call finds less to do.
 - **Noise.** A run warns when others used more than 10 % of the processors (other programs, and `steal`: other guests of the same host),
   before a round or while something was measured, when a fixed piece of work took very different times, and when ratios spread over more
-  than half of their median.
+  than half of their median. No goal is judged in a case during which others used more than 20 %, or with fewer than three rounds.
 ";
