@@ -22,7 +22,7 @@ use crate::thread::{self, Shared};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watcher};
 use crate::wishes::Wishes;
-use crate::{codes, log, settings, signals};
+use crate::{codes, log, settings, share, signals};
 
 /// The control thread calls little and nothing deep.
 const CONTROL_STACK: usize = 256 * 1024;
@@ -95,6 +95,10 @@ pub fn run(py: Attached<'_>, config: i32) -> i32 {
             return 1;
         }
     };
+    if share::is_forked() {
+        // Who sends this is how the supervisor knows this process.
+        status.report(Report::Forked);
+    }
     let serve = || {
         // All of them before anything of the site's runs: no program it starts may inherit one.
         let config = open(config, "configuration")?;
@@ -128,6 +132,10 @@ fn serve(
 ) -> Result<(), BootError> {
     identity::verify(config.account.as_ref(), config.new_privileges)?;
     unix::title::set(&config.display_name);
+    if let Some(home) = config.home.as_ref().filter(|_| share::is_forked()) {
+        // Others were forked from the same process, so it is elsewhere.
+        std::env::set_current_dir(home).map_err(system("its working directory (home=) cannot be entered"))?;
+    }
     install_panic_hook();
     settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))?;
     let shared = Arc::new(shared(config, listener)?);

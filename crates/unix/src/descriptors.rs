@@ -54,16 +54,19 @@ pub fn receive(
 
 /// What has arrived.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
+pub struct Arrival {
     /// Number of bytes, 0 at the end of the stream.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// The process that has sent them, on a socket that names senders ([`crate::peer::name_senders`]). The bytes of one call come
     /// from one sender.
-    pub(crate) sender: Option<i32>,
+    pub sender: Option<i32>,
 }
 
 /// [`receive`], with the sender.
-pub(crate) fn receive_named(
+///
+/// # Errors
+/// As [`receive`].
+pub fn receive_named(
     socket: impl AsFd,
     buffer: &mut [u8],
     descriptors: &mut Vec<OwnedFd>,

@@ -31,6 +31,7 @@ mod privileges;
 mod recovery;
 mod reload;
 mod response;
+mod sharing;
 mod slow_readers;
 mod sockets;
 mod supervisor;

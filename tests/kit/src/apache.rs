@@ -150,10 +150,24 @@ impl Apache {
         children
     }
 
-    /// The workers of ours, that is, the supervisor's children once they execute Python.
+    /// Those of the supervisor's children from which workers with `shared-imports=` are forked.
+    pub fn templates(&self) -> Vec<Process> {
+        let mut found = self.supervisor().map_or_else(Vec::new, |supervisor| supervisor.children());
+        // Their title, or before they have it names of modules behind the path of the extension.
+        found.retain(|process| {
+            let line = process.command_line();
+            line.starts_with("(wsgi: shared imports)") || line.contains("_wsgi_runtime.abi3.so ")
+        });
+        found
+    }
+
+    /// The workers of ours, that is, the supervisor's children once they execute Python, and those of templates.
     pub fn workers(&self) -> Vec<Process> {
         let Some(supervisor) = self.supervisor() else { return Vec::new() };
+        let templates = self.templates();
         let mut workers = supervisor.children();
+        workers.retain(|process| !templates.iter().any(|template| template.pid == process.pid));
+        workers.extend(templates.iter().flat_map(Process::children));
         workers.retain(|process| process.executable().contains("python") && process.state != 'Z');
         workers
     }
@@ -198,8 +212,17 @@ impl Apache {
                 let Some(supervisor) = self.supervisor() else { return false };
                 // The configuration of a worker is held for it until it is ready.
                 let starting = supervisor.fds().values().any(|target| target.starts_with("/memfd:"));
-                let children = supervisor.children().len();
-                !starting && sockets > 0 && children == sockets && self.workers().len() == sockets
+                let templates = self.templates();
+                let forked: usize = templates.iter().map(|template| template.children().len()).sum();
+                let children = supervisor.children().len() + forked - templates.len();
+                // It holds one of each of these processes and of the parent, once it knows them.
+                let known = supervisor.fds().values().filter(|target| target.contains("[pidfd]")).count();
+                let all_known = templates.is_empty() || known == 1 + children + templates.len();
+                !starting
+                    && all_known
+                    && sockets > 0
+                    && children == sockets
+                    && self.workers().len() == sockets
             };
             if !holds_within(LIMIT, settled) {
                 panic!(

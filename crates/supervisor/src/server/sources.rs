@@ -18,9 +18,9 @@ pub enum Source {
     Parent,
     /// signalfd.
     Signals,
-    /// pidfd of a worker.
+    /// pidfd of a worker or a template.
     Exit(WorkerId),
-    /// Status pipe of a worker.
+    /// Status pipe of a worker, or what a template says.
     Status(WorkerId),
     /// Log pipe of a worker.
     Output(WorkerId),
@@ -94,7 +94,9 @@ impl Sources {
     /// # Errors
     /// Any of epoll_ctl(2).
     pub fn add_worker(&self, id: WorkerId, worker: &Started) -> std::io::Result<()> {
-        self.add(&worker.child.handle, Source::Exit(id))?;
+        if let Some(child) = &worker.child {
+            self.add(&child.handle, Source::Exit(id))?;
+        }
         self.add(&worker.status, Source::Status(id))?;
         self.add(&worker.output, Source::Output(id))
     }

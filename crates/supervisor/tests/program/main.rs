@@ -16,3 +16,5 @@ mod launch;
 mod life;
 #[cfg(test)]
 mod rights;
+#[cfg(test)]
+mod templates;
