@@ -4,6 +4,7 @@
 mod apache;
 mod browser;
 pub mod cache;
+mod family;
 pub mod http;
 pub mod http2;
 mod invariants;
