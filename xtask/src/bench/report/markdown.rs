@@ -237,7 +237,8 @@ fn memory(all: &[Memory], text: &mut String) -> Result<()> {
 fn missing(results: &Results, text: &mut String) -> Result<()> {
     let mut reasons: BTreeMap<(Peer, &str), Vec<String>> = BTreeMap::new();
     for case in results.measured.iter().map(|measured: &Measured| measured.case) {
-        for peer in Peer::ALL {
+        // Those that this run is about.
+        for peer in results.settings.keys().copied() {
             if let Some(reason) = peer.cannot(&case) {
                 reasons.entry((peer, reason)).or_default().push(case.to_string());
             }

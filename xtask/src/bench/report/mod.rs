@@ -235,7 +235,7 @@ pub mod tests {
             measured: vec![measured],
             memory: vec![memory],
             failures: vec![Failure::new(Peer::Bjoern, "installing it", &anyhow::anyhow!("no libev"))],
-            settings: [(Peer::ModWsgi, "WSGIDaemonProcess bench".to_owned())].into(),
+            settings: [Peer::ModWsgi, Peer::Static].map(|peer| (peer, "KeepAlive On".to_owned())).into(),
             apache: "KeepAlive On".to_owned(),
         }
     }
