@@ -27,6 +27,9 @@ const WARM: Duration = Duration::from_secs(240);
 pub const PARENT: &str = "Apache's parent";
 /// The processes that it has forked to answer clients.
 pub const CHILD: &str = "Apache's children";
+/// What sites of ours share in the rows with `shared-imports=`: as docs/many-sites.md has it.
+const SHARED: &str =
+    "django.contrib.admin,django.core.handlers.wsgi,django.template.backends.django,django.db.models";
 /// Ours has one process between Apache and the workers.
 pub const SUPERVISOR: &str = "supervisor";
 /// The processes in which the sites run.
@@ -41,6 +44,9 @@ pub struct Memory {
     pub sites: u32,
     /// Whether every site has served its page in every process that can serve it.
     pub warm: bool,
+    /// Whether the sites share modules (`shared-imports=`).
+    #[serde(default)]
+    pub shared: bool,
     /// Number of processes and their PSS in MB, by kind.
     pub kinds: BTreeMap<String, (u32, f64)>,
 }
@@ -54,24 +60,26 @@ impl Memory {
 
 /// Starts Django sites in a server, asks for their pages when they are to be warm, and weighs all processes.
 pub fn weigh(wanted: Sites, installed: &Installed, folder: &Path) -> Result<Memory> {
-    let Sites { peer, count: sites, warm } = wanted;
+    let Sites { peer, count: sites, warm, shared } = wanted;
     let folder = server::folder(folder)?;
     install::application(Application::Site, &folder)?;
     let mut server = Server::new(peer.name(), server::address()?, &folder);
     let mut text = apache::basics("mpm_prefork", &folder, &server)?;
     writeln!(text, "StartServers {CHILDREN}\nServerLimit {CHILDREN}\nMaxRequestWorkers {CHILDREN}")?;
     writeln!(text, "MinSpareServers {CHILDREN}\nMaxSpareServers {}", CHILDREN + 1)?;
-    text.push_str(&configuration(peer, sites, installed, &folder)?);
+    text.push_str(&configuration(wanted, installed, &folder)?);
     apache::start(&text, &folder, &mut server)?;
     server.wait(|address| Client::connect(address).is_ok())?;
     let steady = wait_for_children(&server)
         .and_then(|()| if warm { make_warm(&server, sites) } else { wait_for_workers(peer, &server, sites) });
     steady.map_err(|error| anyhow!("{error:#}{}", server.log_told()))?;
-    Ok(Memory { peer, sites, warm, kinds: kinds(&server)? })
+    Ok(Memory { peer, sites, warm, shared, kinds: kinds(&server)? })
 }
 
 /// The sites, `/site1/` and so on, each in a process or an interpreter of its own.
-fn configuration(peer: Peer, sites: u32, installed: &Installed, folder: &Path) -> Result<String> {
+fn configuration(wanted: Sites, installed: &Installed, folder: &Path) -> Result<String> {
+    let Sites { peer, count: sites, shared, .. } = wanted;
+    let more = if shared { format!(" shared-imports={SHARED}") } else { String::new() };
     let (place, home) = (folder.display(), installed.home.display());
     let mut text = String::new();
     match peer {
@@ -110,7 +118,7 @@ fn configuration(peer: Peer, sites: u32, installed: &Installed, folder: &Path) -
         std::fs::copy(folder.join("application.wsgi"), &script)?;
         writeln!(
             text,
-            "WSGIDaemonProcess site{number} threads={THREADS} python-home={home} display-name=%{{GROUP}}"
+            "WSGIDaemonProcess site{number} threads={THREADS} python-home={home} display-name=%{{GROUP}}{more}"
         )?;
         // With a fixed application group, too, mod_wsgi would load the script at the start; idle sites are to be idle.
         writeln!(text, "WSGIScriptAlias /site{number} {} process-group=site{number}", script.display())?;

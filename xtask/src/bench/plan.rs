@@ -79,11 +79,14 @@ pub struct Sites {
     pub count: u32,
     /// Whether every one has served its page.
     pub warm: bool,
+    /// Whether they share modules, which only ours can (`shared-imports=`).
+    pub shared: bool,
 }
 
 impl fmt::Display for Sites {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} Django sites", self.count, if self.warm { "warm" } else { "idle" })
+        let with = if self.shared { " with shared-imports=" } else { "" };
+        write!(f, "{} {} Django sites{with}", self.count, if self.warm { "warm" } else { "idle" })
     }
 }
 
@@ -203,11 +206,14 @@ impl Sites {
 
 fn sites(peers: &[Peer]) -> Vec<Sites> {
     let of = |peers: &'static [Peer], count, warm| {
-        peers.iter().map(move |peer| Sites { peer: *peer, count, warm })
+        peers.iter().map(move |peer| Sites { peer: *peer, count, warm, shared: false })
     };
     let article = of(&[Peer::Ours, Peer::ModWsgi, Peer::ModWsgi4, Peer::ModPython], 8, true);
     let idle = [50, 200].into_iter().flat_map(|count| of(&[Peer::Ours, Peer::ModWsgi], count, false));
-    article.chain(idle).filter(|sites| peers.contains(&sites.peer)).collect()
+    let with = |sites: Sites| {
+        [sites, Sites { shared: true, ..sites }].into_iter().take(1 + usize::from(sites.peer == Peer::Ours))
+    };
+    article.chain(idle).flat_map(with).filter(|sites| peers.contains(&sites.peer)).collect()
 }
 
 #[cfg(test)]
@@ -247,9 +253,9 @@ mod tests {
         let names: Vec<String> =
             plan.memory.iter().map(|sites| format!("{} {sites}", sites.peer.name())).collect();
         let of = |count, how| format!("ours {count} {how} Django sites");
-        assert_eq!(
-            names,
-            [of(8, "warm"), "mod_python 8 warm Django sites".into(), of(50, "idle"), of(200, "idle")]
-        );
+        let both = |count, how| [of(count, how), format!("{} with shared-imports=", of(count, how))];
+        let theirs = ["mod_python 8 warm Django sites".to_owned()];
+        let all = both(8, "warm").into_iter().chain(theirs).chain(both(50, "idle")).chain(both(200, "idle"));
+        assert_eq!(names, all.collect::<Vec<_>>());
     }
 }

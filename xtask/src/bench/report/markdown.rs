@@ -222,10 +222,11 @@ fn memory(all: &[Memory], text: &mut String) -> Result<()> {
             .map_or_else(String::new, |base| format!("{:.2}", memory.total() / base.total()));
         writeln!(
             text,
-            "| {} {} | {} | {} | **{:.0}** | {ratio} |",
+            "| {} {} | {}{} | {} | **{:.0}** | {ratio} |",
             memory.sites,
             if memory.warm { "warm" } else { "idle" },
             name(memory.peer),
+            if memory.shared { ", `shared-imports=`" } else { "" },
             kinds.map(of).join(" | "),
             memory.total()
         )?;

@@ -221,6 +221,7 @@ pub mod tests {
         let memory = Memory {
             peer: Peer::ModWsgi,
             sites: 8,
+            shared: false,
             warm: true,
             kinds: kinds.map(|(kind, size)| (kind.to_owned(), size)).into(),
         };
