@@ -174,8 +174,9 @@ fn serve(
             return Ok(());
         }
         let threads = start_threads(config, &shared, &gateway, watched)?;
-        shared.ready.get_or_init(Instant::now);
+        // First said, then done: one that serves and is killed, or finds a changed script, is not one that does not get ready.
         status.report(Report::Ready);
+        shared.ready.get_or_init(Instant::now);
         for thread in threads {
             // A thread that panicked has said so; the others go on.
             let _ = thread.join();

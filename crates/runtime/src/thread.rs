@@ -46,7 +46,7 @@ pub struct Shared {
     pub silence: Duration,
 }
 
-/// Runs one request thread until the process drains. Says on `ready` that it is about to wait.
+/// Runs one request thread until the process drains. Says on `ready` that it is about to wait, and does so once the process is ready.
 pub fn run(
     shared: &Shared,
     gateway: &Arc<Gateway>,
@@ -62,6 +62,7 @@ pub fn run(
     };
     // The receiver is gone only when starting was given up.
     let _ = ready.send(());
+    shared.ready.wait();
     loop {
         // Who has asked to leave takes nothing more, although the others may not know it yet.
         let wake =
