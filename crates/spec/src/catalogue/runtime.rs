@@ -176,7 +176,7 @@ pub(super) const TABLE: &[Entry] = &[
         code: 1275,
         level: Error,
         happened: "A module of shared-imports= starts a thread when it is imported. Workers are started without shared memory.",
-        why: "A process with threads cannot be forked safely.",
+        why: "The module, or one that it imports, starts a thread at once, as clients of monitoring services do; a process with threads cannot be forked safely.",
         action: "Remove the module from shared-imports=, then `apachectl graceful`.",
     },
     Entry {

@@ -52,7 +52,7 @@ pub const REQUEST_BUFFERING: DirectiveRow = DirectiveRow {
     name: c"WSGIRequestBuffering",
     syntax: ON_OFF,
     context: Context::FileInfo,
-    default: "On for slow clients, Off for large bodies of fast ones while half of the threads are free",
+    default: "On, but Off for large bodies of fast clients and for those that wait for `100 Continue`, while half of the threads are free",
     help: c"On hands a request to a worker when all of its body has arrived, Off before",
     difference: "ours; mod_wsgi always hands over at once, so a slow client holds a thread",
     effect: Effect::Works,
