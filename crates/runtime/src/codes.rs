@@ -75,7 +75,7 @@ pub const NOT_IMPORTED: Code = Code::new(
 pub const SHARED_THREADS: Code =
     Code::new("WSGI1275", "Remove it from shared-imports=, then `apachectl graceful`.");
 /// Nothing to fork from.
-pub const NOT_SHARED: Code = Code::new("WSGI1276", "");
+pub const NOT_SHARED: Code = Code::new("WSGI1276", "Correct what the line names, then `apachectl graceful`.");
 /// No worker.
 pub const NOT_FORKED: Code =
     Code::new("WSGI1277", "Look at the limits of processes and memory of the group's user.");
