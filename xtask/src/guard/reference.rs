@@ -64,7 +64,7 @@ impl Reference {
 pub enum Verdict {
     /// Within the limit, either way: the change in percent.
     Same(f64),
-    /// More than the limit below: the change in percent.
+    /// More than the limit below, which has to be recorded: the change in percent.
     Better(f64),
     /// More than the limit above: the change in percent.
     Worse(f64),
@@ -90,7 +90,7 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Same(change) => write!(f, "{change:+.2} %"),
-            Self::Better(change) => write!(f, "{change:+.2} %: record the better number"),
+            Self::Better(change) => write!(f, "{change:+.2} %: MORE THAN {LIMIT} %, not on record"),
             Self::Worse(change) => write!(f, "{change:+.2} %: MORE THAN {LIMIT} %"),
             Self::New => write!(f, "not on record"),
         }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_verdict_says_how_much_and_what_to_do() {
         assert_eq!(judge(Some(1000), 1031).to_string(), "+3.10 %: MORE THAN 3 %");
-        assert_eq!(judge(Some(1000), 969).to_string(), "-3.10 %: record the better number");
+        assert_eq!(judge(Some(1000), 969).to_string(), "-3.10 %: MORE THAN 3 %, not on record");
         assert_eq!(judge(Some(1000), 1029).to_string(), "+2.90 %");
     }
 

@@ -38,7 +38,7 @@ sys.exit(module.run(3))
 /// Gives the worker its descriptors (`spec::worker::descriptor`): what comes as standard input is its socket, what comes as output
 /// its reports, what comes as errors its lifeline.
 const DESCRIPTORS: &str = r#"exec 3<"$0/config.json" 4<&0 5>&1 6<&2 0</dev/null 1>"$0/log" 2>&1; exec "$@""#;
-/// Neither root nor anybody: a worker refuses to run as root. Pythons below /root can be read all the same.
+/// Neither root nor anybody: a worker refuses to run as root. Pythons below root's home folder can be read all the same.
 const NOBODY: [&str; 7] = [
     "setpriv",
     "--reuid=65534",
