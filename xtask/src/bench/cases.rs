@@ -97,7 +97,7 @@ impl fmt::Display for Work {
 pub enum Application {
     /// `app/small.py`.
     Small,
-    /// `app/site.py`, with Django.
+    /// `app/site_with_django.py`.
     Site,
 }
 

@@ -1,6 +1,6 @@
 """The application of most cases: one path for each kind of work. Every server runs this same file.
 
-`/blob` is a file beside this one; its length is the query string's number of bytes, which must not exceed the file's.
+`/file?N` sends the first N bytes of `blobN`, a file beside this one.
 """
 
 import json

@@ -1,4 +1,6 @@
 //! The little of SVG that the charts need, with colors for light and dark pages.
+//!
+//! plotters was looked at: its SVG writes a fixed color into every shape and knows no style sheet, which such colors need.
 
 use std::fmt::{self, Write};
 
@@ -46,9 +48,9 @@ pub enum Weight {
 }
 
 const LIGHT: &str = ".page{fill:#ffffff}text{fill:#1f2328}.faint{fill:#59636e}.ours{fill:#bc4c00}.base{fill:#57606a}.other{fill:#afb8c1}\
-                     .line{stroke:#24292f}.part0{fill:#0969da}.part1{fill:#80ccff}.part2{fill:#8250df}.part3{fill:#bc4c00}";
+                     .line{stroke:#24292f}.part0{fill:#0969da}.part1{fill:#80ccff}.part2{fill:#8250df}.part3{fill:#2da44e}.part4{fill:#bc4c00}";
 const DARK: &str = ".page{fill:#0d1117}text{fill:#e6edf3}.faint{fill:#9198a1}.ours{fill:#f0883e}.base{fill:#9198a1}.other{fill:#484f58}\
-                    .line{stroke:#c9d1d9}.part0{fill:#1f6feb}.part1{fill:#0c4a8c}.part2{fill:#a371f7}.part3{fill:#f0883e}";
+                    .line{stroke:#c9d1d9}.part0{fill:#1f6feb}.part1{fill:#0c4a8c}.part2{fill:#a371f7}.part3{fill:#3fb950}.part4{fill:#f0883e}";
 
 /// A drawing that grows.
 #[derive(Debug, Default)]
