@@ -3,6 +3,8 @@
 //! A goal is met or missed when the whole interval of the ratios (see `stats`) is on one side of the limit. When the limit is inside,
 //! the measurement does not tell: neither is claimed.
 
+mod sites;
+
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,7 @@ use super::load::pace::Latency;
 use super::measure::{Measured, Sample, Seen};
 use super::memory::Memory;
 use super::peers::Peer;
+use super::report::{Failure, INSTALLING};
 use super::stats::Spread;
 
 /// Ours to another's.
@@ -51,8 +54,6 @@ const GOALS: [Goal; 8] = [
 /// Most CPU time of a Django page outside of the application, as a part of mod_wsgi's. With four connections the one process has
 /// always something to do, as a busy site has; with one connection, most of what is outside is the kernel's work to wake it up.
 const DJANGO: (&str, f64) = ("django-c4-p1", 0.35);
-/// Most memory of eight Django sites, as a part of another's.
-const MEMORY: [(Peer, f64); 2] = [(Peer::ModWsgi, 0.85), (Peer::ModPython, 0.1)];
 
 /// While others used more than this part of the processors, nothing is told apart: neighbours in time no longer meet the same noise.
 const TOO_BUSY: f64 = 0.2;
@@ -117,39 +118,31 @@ pub struct Verdict {
     pub outcome: Outcome,
 }
 
-/// All goals about which something was to be measured.
-pub fn verdicts(measured: &[Measured], memory: &[Memory]) -> Result<Vec<Verdict>> {
+impl Verdict {
+    /// For a goal that says nothing because a server has failed.
+    fn not_measured(promise: String, peer: Peer, reason: &str) -> Self {
+        let seen = format!("{} has failed: {}", peer.name(), reason.lines().next().unwrap_or_default());
+        Self { promise, seen, outcome: Outcome::NotMeasured }
+    }
+}
+
+/// All goals about which something was to be measured. `failures` are those of whole servers, which no case knows.
+pub fn verdicts(measured: &[Measured], memory: &[Memory], failures: &[Failure]) -> Result<Vec<Verdict>> {
     let mut verdicts = Vec::new();
     for goal in &GOALS {
         if let Some(found) = measured.iter().find(|measured| measured.case.to_string() == goal.case) {
             let first = verdicts.len();
-            rate(goal, found, &mut verdicts)?;
+            rate(goal, found, failures, &mut verdicts)?;
             doubt(found, &mut verdicts[first..]);
         }
     }
     let (case, limit) = DJANGO;
     if let Some(found) = measured.iter().find(|measured| measured.case.to_string() == case) {
         let first = verdicts.len();
-        django(limit, found, &mut verdicts)?;
+        django(limit, found, failures, &mut verdicts)?;
         doubt(found, &mut verdicts[first..]);
     }
-    for (peer, limit) in MEMORY {
-        let warm = |peer| memory.iter().filter(move |one| one.peer == peer && one.sites == 8 && one.warm);
-        // Each with what it documents for many sites.
-        let of = |peer| warm(peer).find(|one| one.shared).or_else(|| warm(peer).next());
-        if let (Some(ours), Some(theirs)) = (of(Peer::Ours), of(peer)) {
-            // Sizes of sites at rest hardly differ from run to run: one number is enough.
-            let ratio = ours.total() / theirs.total();
-            verdicts.push(Verdict {
-                promise: format!(
-                    "eight Django sites: at most {limit:.2} times the memory of {}",
-                    peer.name()
-                ),
-                seen: format!("**{ratio:.3}** ({:.0} and {:.0} MB)", ours.total(), theirs.total()),
-                outcome: if ratio <= limit { Outcome::Met } else { Outcome::Missed },
-            });
-        }
-    }
+    verdicts.extend(sites::verdicts(memory, failures));
     Ok(verdicts)
 }
 
@@ -170,25 +163,22 @@ fn both<'a>(
     found: &'a Measured,
     to: Peer,
     promise: &str,
+    failures: &[Failure],
     verdicts: &mut Vec<Verdict>,
 ) -> Option<(&'a Seen, &'a Seen)> {
     for peer in [Peer::Ours, to] {
-        if let Some(reason) = found.failed.get(&peer) {
-            let reason = reason.lines().next().unwrap_or_default();
-            verdicts.push(Verdict {
-                promise: promise.to_owned(),
-                seen: format!("{} has failed: {reason}", peer.name()),
-                outcome: Outcome::NotMeasured,
-            });
+        let absent = || failures.iter().find(|one| one.peer == peer && one.doing == INSTALLING);
+        if let Some(reason) = found.failed.get(&peer).or_else(|| absent().map(|one| &one.reason)) {
+            verdicts.push(Verdict::not_measured(promise.to_owned(), peer, reason));
             return None;
         }
     }
     Some((found.seen.get(&Peer::Ours)?, found.seen.get(&to)?))
 }
 
-fn rate(goal: &Goal, found: &Measured, verdicts: &mut Vec<Verdict>) -> Result<()> {
+fn rate(goal: &Goal, found: &Measured, failures: &[Failure], verdicts: &mut Vec<Verdict>) -> Result<()> {
     let promise = format!("{}: at least {:.2} times the rate of {}", goal.case, goal.rate, goal.to.name());
-    let Some((ours, theirs)) = both(found, goal.to, &promise, verdicts) else { return Ok(()) };
+    let Some((ours, theirs)) = both(found, goal.to, &promise, failures, verdicts) else { return Ok(()) };
     let ratio = Ratios::of(ours, theirs)?.rate;
     let mut seen = ratio.to_string();
     if theirs.is_limited_by_client() && !ours.is_limited_by_client() {
@@ -215,9 +205,11 @@ fn latency(case: &str, ours: &Seen, theirs: &Seen, verdicts: &mut Vec<Verdict>) 
     Ok(())
 }
 
-fn django(limit: f64, found: &Measured, verdicts: &mut Vec<Verdict>) -> Result<()> {
+fn django(limit: f64, found: &Measured, failures: &[Failure], verdicts: &mut Vec<Verdict>) -> Result<()> {
     let promise = format!("{}: CPU outside of the application at most {limit} times mod_wsgi's", found.case);
-    let Some((ours, theirs)) = both(found, Peer::ModWsgi, &promise, verdicts) else { return Ok(()) };
+    let Some((ours, theirs)) = both(found, Peer::ModWsgi, &promise, failures, verdicts) else {
+        return Ok(());
+    };
     let (Some(ours), Some(theirs)) = (ours.outside(), theirs.outside()) else { return Ok(()) };
     let ratio = Spread::of(ours.iter().zip(&theirs).map(|(a, b)| a / b).collect())?;
     let (ours, theirs) = (Spread::of(ours)?.median, Spread::of(theirs)?.median);
@@ -287,48 +279,33 @@ mod tests {
     #[test]
     fn a_goal_is_met_missed_or_not_told_apart() {
         let outcome =
-            |ours, theirs| verdicts(&[measured("hello-c32-p1", ours, theirs)], &[]).unwrap()[0].outcome;
+            |ours, theirs| verdicts(&[measured("hello-c32-p1", ours, theirs)], &[], &[]).unwrap()[0].outcome;
         assert_eq!(outcome([300.0, 310.0], [100.0, 100.0]), Outcome::Met);
         assert_eq!(outcome([299.0, 298.0], [100.0, 100.0]), Outcome::Missed);
         assert_eq!(outcome([299.0, 301.0], [100.0, 100.0]), Outcome::NotToldApart);
         assert_eq!(outcome([0.0, 0.0], [0.0, 0.0]), Outcome::Missed);
         let mut few = measured("hello-c32-p1", [900.0, 900.0], [100.0, 100.0]);
         few.seen.values_mut().for_each(|seen| seen.samples.truncate(2));
-        assert_eq!(verdicts(&[few], &[]).unwrap()[0].outcome, Outcome::NotToldApart);
+        assert_eq!(verdicts(&[few], &[], &[]).unwrap()[0].outcome, Outcome::NotToldApart);
     }
 
     #[test]
     fn the_time_outside_of_the_application_and_latency_are_to_be_small() {
-        let all = verdicts(&[measured("django-c4-p1", [30.0, 34.0], [100.0, 100.0])], &[]).unwrap();
+        let all = verdicts(&[measured("django-c4-p1", [30.0, 34.0], [100.0, 100.0])], &[], &[]).unwrap();
         assert_eq!(all[0].seen, "**0.30** (0.30–0.34), 3 and 10 µs");
         assert_eq!(all[0].outcome, Outcome::Met);
-        let all = verdicts(&[measured("hello-c4-p2", [220.0, 230.0], [100.0, 100.0])], &[]).unwrap();
+        let all = verdicts(&[measured("hello-c4-p2", [220.0, 230.0], [100.0, 100.0])], &[], &[]).unwrap();
         let outcomes: Vec<_> = all.iter().map(|verdict| verdict.outcome).collect();
         // Twice the rate, but p50 is larger, and p99 the same.
         assert_eq!(outcomes, [Outcome::Met, Outcome::Missed, Outcome::Met]);
     }
 
     #[test]
-    fn memory_is_compared_with_both() {
-        let of = |peer, size| Memory {
-            peer,
-            sites: 8,
-            warm: true,
-            shared: false,
-            kinds: [("x".to_owned(), (1, size))].into(),
-        };
-        let all =
-            verdicts(&[], &[of(Peer::Ours, 80.0), of(Peer::ModWsgi, 100.0), of(Peer::ModPython, 700.0)]);
-        let outcomes: Vec<_> = all.unwrap().iter().map(|verdict| verdict.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Met, Outcome::Missed]);
-    }
-
-    #[test]
     fn what_is_not_met_is_told_with_what_was_seen() {
-        let all = verdicts(&[measured("hello-c32-p1", [299.0, 299.0], [100.0, 100.0])], &[]).unwrap();
+        let all = verdicts(&[measured("hello-c32-p1", [299.0, 299.0], [100.0, 100.0])], &[], &[]).unwrap();
         let error = check(&all).unwrap_err().to_string();
         assert!(error.contains("hello-c32-p1") && error.contains("2.99"), "{error}");
-        let all = verdicts(&[measured("hello-c32-p1", [299.0, 399.0], [100.0, 100.0])], &[]).unwrap();
+        let all = verdicts(&[measured("hello-c32-p1", [299.0, 399.0], [100.0, 100.0])], &[], &[]).unwrap();
         check(&all).unwrap();
     }
 
@@ -336,9 +313,14 @@ mod tests {
     fn a_server_that_failed_leaves_its_goal_open() {
         let mut found = measured("hello-c32-p1", [300.0, 300.0], [1.0, 1.0]);
         found.seen.remove(&Peer::ModWsgi);
-        assert!(verdicts(std::slice::from_ref(&found), &[]).unwrap().is_empty());
+        let wanted = std::slice::from_ref(&found);
+        assert!(verdicts(wanted, &[], &[]).unwrap().is_empty());
+        let absent = Failure::new(Peer::ModWsgi, INSTALLING, &anyhow::anyhow!("pip cannot install it"));
+        let all = verdicts(wanted, &[], &[absent]).unwrap();
+        assert_eq!(all[0].outcome, Outcome::NotMeasured);
+        assert!(check(&all).unwrap_err().to_string().contains("pip cannot install it"));
         found.failed.insert(Peer::ModWsgi, "it ended\nat once".to_owned());
-        let all = verdicts(&[found], &[]).unwrap();
+        let all = verdicts(&[found], &[], &[]).unwrap();
         assert_eq!(
             (all[0].outcome, all[0].seen.as_str()),
             (Outcome::NotMeasured, "mod_wsgi has failed: it ended")
@@ -350,7 +332,7 @@ mod tests {
     fn nothing_is_claimed_about_a_busy_machine() {
         let mut found = measured("hello-c32-p1", [100.0, 100.0], [100.0, 100.0]);
         found.seen.values_mut().flat_map(|seen| &mut seen.samples).for_each(|sample| sample.others = 0.4);
-        let all = verdicts(&[found], &[]).unwrap();
+        let all = verdicts(&[found], &[], &[]).unwrap();
         assert_eq!(all[0].outcome, Outcome::NotToldApart);
         assert_eq!(all[0].seen, "**1.00** (1.00–1.00); others used 40 % of the processors");
     }
@@ -360,7 +342,7 @@ mod tests {
         let mut found = measured("hello-c1-p1", [300.0, 300.0], [100.0, 100.0]);
         let theirs = found.seen.get_mut(&Peer::ModWsgi).unwrap();
         theirs.samples.iter_mut().for_each(|sample| sample.client = 0.99);
-        let all = verdicts(&[found], &[]).unwrap();
+        let all = verdicts(&[found], &[], &[]).unwrap();
         assert!(all[0].seen.contains("the client was at its limit"), "{}", all[0].seen);
     }
 }

@@ -28,12 +28,19 @@ pub const PARENT: &str = "Apache's parent";
 /// The processes that it has forked to answer clients.
 pub const CHILD: &str = "Apache's children";
 /// What sites of ours share in the rows with `shared-imports=`: as docs/many-sites.md has it.
-const SHARED: &str =
+pub const SHARED: &str =
     "django.contrib.admin,django.core.handlers.wsgi,django.template.backends.django,django.db.models";
 /// Ours has one process between Apache and the workers.
 pub const SUPERVISOR: &str = "supervisor";
 /// The processes in which the sites run.
 pub const WORKER: &str = "workers";
+/// The process that has imported what they share (`shared-imports=`).
+pub const TEMPLATE: &str = "shared imports";
+/// All kinds, in the order of tables and charts.
+pub const KINDS: [&str; 5] = [PARENT, CHILD, SUPERVISOR, TEMPLATE, WORKER];
+
+/// Number of processes and their PSS in MB, by kind.
+pub type Kinds = BTreeMap<String, (u32, f64)>;
 
 /// What one server with some sites holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,11 +54,22 @@ pub struct Memory {
     /// Whether the sites share modules (`shared-imports=`).
     #[serde(default)]
     pub shared: bool,
-    /// Number of processes and their PSS in MB, by kind.
-    pub kinds: BTreeMap<String, (u32, f64)>,
+    /// Its processes.
+    pub kinds: Kinds,
 }
 
 impl Memory {
+    /// Of which sites it is.
+    pub fn sites(&self) -> Sites {
+        Sites { peer: self.peer, count: self.sites, warm: self.warm, shared: self.shared }
+    }
+
+    /// The server's name, and what it was told besides its defaults.
+    pub fn label(&self) -> String {
+        let more = if self.shared { ", shared-imports=" } else { "" };
+        format!("{}{more}", self.peer.name())
+    }
+
     /// All kinds together, in MB.
     pub fn total(&self) -> f64 {
         self.kinds.values().map(|(_, megabytes)| megabytes).sum()
@@ -71,7 +89,7 @@ pub fn weigh(wanted: Sites, installed: &Installed, folder: &Path) -> Result<Memo
     apache::start(&text, &folder, &mut server)?;
     server.wait(|address| Client::connect(address).is_ok())?;
     let steady = wait_for_children(&server)
-        .and_then(|()| if warm { make_warm(&server, sites) } else { wait_for_workers(peer, &server, sites) });
+        .and_then(|()| if warm { make_warm(&server, sites) } else { wait_for_workers(wanted, &server) });
     steady.map_err(|error| anyhow!("{error:#}{}", server.log_told()))?;
     Ok(Memory { peer, sites, warm, shared, kinds: kinds(&server)? })
 }
@@ -134,22 +152,37 @@ fn wait_for_children(server: &Server) -> Result<()> {
     })
 }
 
-fn wait_for_workers(peer: Peer, server: &Server, sites: u32) -> Result<()> {
-    let mut before = 0;
+/// Until all processes of the sites are there, and none grows any more.
+fn wait_for_workers(wanted: Sites, server: &Server) -> Result<()> {
+    let mut total = Total::default();
     wait("the sites' processes start", || {
-        let Ok(kinds) = kinds(server) else { return false };
-        let processes: u32 = kinds.values().map(|(count, _)| count).sum();
-        let enough = peer == Peer::ModPython || processes > CHILDREN + sites;
-        let steady = processes == before;
-        before = processes;
         std::thread::sleep(Duration::from_millis(500));
-        enough && steady
+        kinds(server).is_ok_and(|kinds| total.is_steady(&kinds) && are_complete(wanted, &kinds))
     })
+}
+
+/// Whether every site has its process, and what they share, too.
+fn are_complete(wanted: Sites, kinds: &Kinds) -> bool {
+    let has = |kind: &str, count: u32| kinds.get(kind).map_or(0, |(count, _)| *count) >= count;
+    wanted.peer == Peer::ModPython || (has(WORKER, wanted.count) && has(TEMPLATE, u32::from(wanted.shared)))
+}
+
+/// The memory of all processes when it was last looked at, in MB.
+#[derive(Default)]
+struct Total(f64);
+
+impl Total {
+    /// Whether it is the same as before, within 0.2 %.
+    fn is_steady(&mut self, kinds: &Kinds) -> bool {
+        let now: f64 = kinds.values().map(|(_, size)| size).sum();
+        let before = std::mem::replace(&mut self.0, now);
+        (now - before).abs() < now * 0.002
+    }
 }
 
 /// Asks every site many times over many connections, until no process grows any more.
 fn make_warm(server: &Server, sites: u32) -> Result<()> {
-    let mut before = 0.0;
+    let mut total = Total::default();
     wait("the sites get warm", || {
         for number in 1..=sites {
             let target = format!("/site{number}/admin/login/");
@@ -163,10 +196,7 @@ fn make_warm(server: &Server, sites: u32) -> Result<()> {
                 return false;
             }
         }
-        let now: f64 = kinds(server).map(|kinds| kinds.values().map(|(_, size)| size).sum()).unwrap_or(0.0);
-        let steady = (now - before).abs() < now * 0.002;
-        before = now;
-        steady
+        kinds(server).is_ok_and(|kinds| total.is_steady(&kinds))
     })
 }
 
@@ -183,8 +213,8 @@ fn wait(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
 }
 
 /// The server's processes by what they are for.
-fn kinds(server: &Server) -> Result<BTreeMap<String, (u32, f64)>> {
-    let mut kinds: BTreeMap<String, (u32, f64)> = BTreeMap::new();
+fn kinds(server: &Server) -> Result<Kinds> {
+    let mut kinds = Kinds::new();
     let started = server.pids();
     for pid in cpu::pids_of_trees(&started)? {
         // A process may end between the reads.
@@ -201,6 +231,7 @@ fn kinds(server: &Server) -> Result<BTreeMap<String, (u32, f64)>> {
 fn kind(title: &str, is_first: bool) -> &'static str {
     match title {
         _ if title.contains("wsgi-supervisor") => SUPERVISOR,
+        _ if title.starts_with("(wsgi: shared imports)") => TEMPLATE,
         _ if title.starts_with("(wsgi:") => WORKER,
         _ if is_first => PARENT,
         _ => CHILD,
@@ -227,7 +258,32 @@ mod tests {
     fn kinds_are_told_by_titles() {
         assert_eq!(kind("/srv/wsgi-supervisor\0", false), SUPERVISOR);
         assert_eq!(kind("(wsgi:site1)\0\0", false), WORKER);
+        assert_eq!(kind("(wsgi: shared imports)\0\0", false), TEMPLATE);
         assert_eq!(kind("/usr/sbin/apache2\0-f\0", false), CHILD);
         assert_eq!(kind("/usr/sbin/apache2\0-f\0", true), PARENT);
+    }
+
+    fn kinds_of(counts: &[(&str, u32)]) -> Kinds {
+        counts.iter().map(|(kind, count)| ((*kind).to_owned(), (*count, f64::from(*count)))).collect()
+    }
+
+    #[test]
+    fn idle_sites_are_weighed_when_all_are_there_and_none_grows() {
+        let wanted = Sites { peer: Peer::Ours, count: 50, warm: false, shared: false };
+        let few = kinds_of(&[(CHILD, 16), (WORKER, 49)]);
+        let all = kinds_of(&[(CHILD, 16), (WORKER, 50)]);
+        assert!(!are_complete(wanted, &few) && are_complete(wanted, &all));
+        let sharing = Sites { shared: true, ..wanted };
+        assert!(!are_complete(sharing, &all));
+        assert!(are_complete(sharing, &kinds_of(&[(TEMPLATE, 1), (WORKER, 50)])));
+        assert!(are_complete(Sites { peer: Peer::ModPython, ..wanted }, &kinds_of(&[(CHILD, 16)])));
+        let mut total = Total::default();
+        assert_eq!([&few, &all, &all].map(|kinds| total.is_steady(kinds)), [false, false, true]);
+    }
+
+    #[test]
+    fn what_is_measured_is_what_the_documentation_shows() {
+        let page = include_str!("../../../docs/many-sites.md");
+        assert!(page.contains(&format!("shared-imports={SHARED}\n")), "{SHARED}");
     }
 }

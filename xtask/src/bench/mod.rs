@@ -306,8 +306,7 @@ impl Run<'_> {
                 Err(error) => {
                     stop::check()?;
                     bar.println(format!("{} with {sites}: {error:#}", sites.peer.name()));
-                    let doing = format!("weighing {sites}");
-                    self.results.failures.push(Failure::new(sites.peer, &doing, &error));
+                    self.results.failures.push(Failure::new(sites.peer, &sites.doing(), &error));
                 }
             }
             bar.inc(u64::try_from(sites.estimate().as_millis())?);
@@ -320,7 +319,8 @@ impl Run<'_> {
         // In the order in which cases are listed, not in that of the stages.
         let place = |case: Case| self.plan.cases.iter().position(|planned| planned.case == case);
         self.results.measured.sort_by_key(|measured| place(measured.case));
-        self.results.verdicts = goals::verdicts(&self.results.measured, &self.results.memory)?;
+        self.results.verdicts =
+            goals::verdicts(&self.results.measured, &self.results.memory, &self.results.failures)?;
         self.results.warnings = report::warnings(&self.noise, &self.results.measured)?;
         if stop::asked() {
             self.results.warnings.insert(0, "the run was interrupted: parts of it are missing".to_owned());

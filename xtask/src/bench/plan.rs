@@ -197,6 +197,11 @@ impl Planned {
 }
 
 impl Sites {
+    /// What is tried with them, where that fails.
+    pub fn doing(&self) -> String {
+        format!("weighing {self}")
+    }
+
     /// From the start to the end of the server.
     pub fn estimate(&self) -> Duration {
         let each = Duration::from_millis(if self.warm { 2000 } else { 130 });

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Peer;
 use crate::bench::cases::{Application, Work};
-use crate::bench::report::Failure;
+use crate::bench::report::{Failure, INSTALLING};
 use crate::bench::stop;
 use crate::packages::{self, Package};
 use crate::run;
@@ -67,7 +67,7 @@ impl Installed {
             if let Err(error) = installed.add(*peer, python) {
                 stop::check()?;
                 println!("{} cannot be installed: {error:#}", peer.name());
-                failures.push(Failure::new(*peer, "installing it", &error));
+                failures.push(Failure::new(*peer, INSTALLING, &error));
             }
         }
         Ok((installed, failures))

@@ -6,7 +6,7 @@ use super::Results;
 use super::svg::{Drawing, Role, TEXT, Weight, room};
 use crate::bench::goals::Ratios;
 use crate::bench::measure::Measured;
-use crate::bench::memory::{CHILD, Memory, PARENT, SUPERVISOR, WORKER};
+use crate::bench::memory::{KINDS, Memory};
 use crate::bench::peers::Peer;
 use crate::bench::stats::Spread;
 
@@ -131,16 +131,15 @@ fn memory(title: &str, all: &[Memory]) -> Option<String> {
     if groups.is_empty() {
         return None;
     }
-    let kinds = [PARENT, CHILD, SUPERVISOR, WORKER];
     let mut drawing = Drawing::default();
     heading(&mut drawing, title, "Proportional set size (PSS) by kind of process; 16 prefork children.");
     let mut left = f64::from(MARGIN);
-    for (number, kind) in (0..).zip(kinds) {
+    for (number, kind) in (0..).zip(KINDS) {
         drawing.bar(Role::Part(number), left, TITLE, 12.0, 12);
         drawing.text(Weight::Plain, left + 17.0, TITLE + 10, TEXT, kind);
         left += room(kind) + 40.0;
     }
-    let names = all.iter().map(|memory| room(memory.peer.name())).fold(0.0, f64::max) + 8.0;
+    let names = all.iter().map(|memory| room(&memory.label())).fold(0.0, f64::max) + 8.0;
     let mut top = TITLE + MARGIN + 8;
     for ((sites, warm), group) in groups {
         let heading = format!("{sites} {} sites", if warm { "warm" } else { "idle" });
@@ -150,9 +149,9 @@ fn memory(title: &str, all: &[Memory]) -> Option<String> {
         let scale = (f64::from(WIDTH - 2 * MARGIN) - names - room("00000 MB")) / most;
         for memory in group {
             let weight = if memory.peer == Peer::Ours { Weight::Strong } else { Weight::Plain };
-            drawing.text(weight, f64::from(MARGIN), top + 11, TEXT, memory.peer.name());
+            drawing.text(weight, f64::from(MARGIN), top + 11, TEXT, &memory.label());
             let mut left = f64::from(MARGIN) + names;
-            for (number, kind) in (0..).zip(kinds) {
+            for (number, kind) in (0..).zip(KINDS) {
                 let Some((_, size)) = memory.kinds.get(kind) else { continue };
                 drawing.bar(Role::Part(number), left, top, size * scale, BAR - SPACE);
                 left += size * scale;
@@ -204,6 +203,7 @@ mod tests {
         assert!(at("granian") < at("ours") && at("ours") < at("mod_wsgi"));
         assert!(svg.contains("3.10 ×") && svg.contains("prefers-color-scheme: dark"));
         assert!(other.svg.is_none());
-        assert!(memory.svg.unwrap().contains("216 MB"));
+        let svg = memory.svg.unwrap();
+        assert!(svg.contains("216 MB") && svg.contains(">ours, shared-imports=</text>"), "{svg}");
     }
 }

@@ -10,7 +10,7 @@ use crate::bench::cases::{Transport, Work};
 use crate::bench::goals::Ratios;
 use crate::bench::load::pace::Latency;
 use crate::bench::measure::{Measured, NOT_STARTED, Seen};
-use crate::bench::memory::{CHILD, Memory, PARENT, SUPERVISOR, WORKER};
+use crate::bench::memory::{KINDS, Memory};
 use crate::bench::noise::QUIET;
 use crate::bench::peers::Peer;
 use crate::bench::stats::Spread;
@@ -80,14 +80,14 @@ fn case(measured: &Measured, text: &mut String) -> Result<()> {
     writeln!(text, "| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()))?;
     let base = measured.seen.get(&Peer::ModWsgi);
     for (peer, seen) in &measured.seen {
-        writeln!(text, "| {} | {} |", name(*peer), row(seen, base, &columns)?.join(" | "))?;
+        writeln!(text, "| {} | {} |", name(*peer, peer.name()), row(seen, base, &columns)?.join(" | "))?;
     }
     notes(measured, text)
 }
 
 /// Ours stands out.
-fn name(peer: Peer) -> String {
-    if peer == Peer::Ours { format!("**{}**", peer.name()) } else { peer.name().to_owned() }
+fn name(peer: Peer, label: &str) -> String {
+    if peer == Peer::Ours { format!("**{label}**") } else { label.to_owned() }
 }
 
 fn row(seen: &Seen, base: Option<&Seen>, columns: &Columns) -> Result<Vec<String>> {
@@ -175,7 +175,8 @@ fn describe(measured: &Measured) -> String {
     let what = match case.work {
         Work::Hello => "14 bytes of text".to_owned(),
         Work::Django => {
-            "The login page of Django's admin, with its templates, session and CSRF token".to_owned()
+            "The login page of Django's admin, with its templates, session middleware and CSRF token"
+                .to_owned()
         }
         Work::Compute => "200 µs of pure Python".to_owned(),
         Work::Wait => "1 ms of waiting".to_owned(),
@@ -203,10 +204,9 @@ fn describe(measured: &Measured) -> String {
 }
 
 fn memory(all: &[Memory], text: &mut String) -> Result<()> {
-    text.push_str(method::MEMORY);
-    let kinds = [PARENT, CHILD, SUPERVISOR, WORKER];
-    writeln!(text, "| sites | server | {} | together | to mod_wsgi's |", kinds.join(" | "))?;
-    writeln!(text, "|{}", "---|".repeat(kinds.len() + 4))?;
+    text.push_str(&method::memory());
+    writeln!(text, "| sites | server | {} | together | to mod_wsgi's |", KINDS.join(" | "))?;
+    writeln!(text, "|{}", "---|".repeat(KINDS.len() + 4))?;
     for memory in all {
         let of = |kind: &str| match memory.kinds.get(kind) {
             Some((1, size)) => format!("{size:.1}"),
@@ -222,12 +222,11 @@ fn memory(all: &[Memory], text: &mut String) -> Result<()> {
             .map_or_else(String::new, |base| format!("{:.2}", memory.total() / base.total()));
         writeln!(
             text,
-            "| {} {} | {}{} | {} | **{:.0}** | {ratio} |",
+            "| {} {} | {} | {} | **{:.0}** | {ratio} |",
             memory.sites,
             if memory.warm { "warm" } else { "idle" },
-            name(memory.peer),
-            if memory.shared { ", `shared-imports=`" } else { "" },
-            kinds.map(of).join(" | "),
+            name(memory.peer, &memory.label()),
+            KINDS.map(of).join(" | "),
             memory.total()
         )?;
     }
@@ -331,7 +330,8 @@ mod tests {
 
     #[test]
     fn memory_is_told_by_kind_of_process() {
-        has("| 8 warm | mod_wsgi | 5.0 | 10.5 in 16 | – | 200.0 in 8 | **216** | 1.00 |");
+        has("| 8 warm | mod_wsgi | 5.0 | 10.5 in 16 | – | – | 200.0 in 8 | **216** | 1.00 |");
+        has("| 8 warm | **ours, shared-imports=** | – | – | – | 8.0 | 100.0 in 8 | **108** | 0.50 |");
     }
 
     #[test]

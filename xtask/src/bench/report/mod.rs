@@ -46,12 +46,15 @@ pub struct Results {
     pub apache: String,
 }
 
+/// What a [`Failure`] says was tried with a server that could not be installed, and so takes part in nothing.
+pub const INSTALLING: &str = "installing it";
+
 /// A server that could not be installed, started or weighed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// The server.
     pub peer: Peer,
-    /// What was tried: `installing it`.
+    /// What was tried: [`INSTALLING`] and the like.
     pub doing: String,
     /// What came of it.
     pub reason: String,
@@ -133,7 +136,7 @@ pub fn warnings(noise: &Noise, measured: &[Measured]) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
-/// Writes the page, the charts and the raw numbers into a folder, which is theirs alone: charts of earlier runs go.
+/// Writes the page, the charts and the raw numbers into a folder; charts of earlier runs go.
 pub fn keep(results: &Results, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for entry in std::fs::read_dir(folder)? {
@@ -225,6 +228,9 @@ pub mod tests {
             warm: true,
             kinds: kinds.map(|(kind, size)| (kind.to_owned(), size)).into(),
         };
+        let kinds = [("shared imports", (1, 8.0)), ("workers", (8, 100.0))];
+        let kinds = kinds.map(|(kind, size)| (kind.to_owned(), size)).into();
+        let sharing = Memory { peer: Peer::Ours, shared: true, kinds, ..memory.clone() };
         Results {
             facts: vec![("Date".to_owned(), "2026-01-02".to_owned())],
             warnings: vec!["the machine is noisy".to_owned()],
@@ -234,8 +240,8 @@ pub mod tests {
                 outcome: Outcome::NotToldApart,
             }],
             measured: vec![measured],
-            memory: vec![memory],
-            failures: vec![Failure::new(Peer::Bjoern, "installing it", &anyhow::anyhow!("no libev"))],
+            memory: vec![memory, sharing],
+            failures: vec![Failure::new(Peer::Bjoern, INSTALLING, &anyhow::anyhow!("no libev"))],
             settings: [Peer::ModWsgi, Peer::Static].map(|peer| (peer, "KeepAlive On".to_owned())).into(),
             apache: "KeepAlive On".to_owned(),
         }
