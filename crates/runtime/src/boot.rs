@@ -130,14 +130,7 @@ fn serve(
     lifeline: OwnedFd,
     status: &Status,
 ) -> Result<(), BootError> {
-    identity::verify(config.account.as_ref(), config.new_privileges)?;
-    unix::title::set(&config.display_name);
-    if let Some(home) = config.home.as_ref().filter(|_| share::is_forked()) {
-        // Others were forked from the same process, so it is elsewhere.
-        std::env::set_current_dir(home).map_err(system("its working directory (home=) cannot be entered"))?;
-    }
-    install_panic_hook();
-    settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))?;
+    prepare(py, config)?;
     let shared = Arc::new(shared(config, listener)?);
     let gateway = Gateway::start(py, settings::gateway_config(config, shared.requests.once()))?;
     let service = config.threads == 0;
@@ -184,8 +177,31 @@ fn serve(
         watcher.into_iter().for_each(Watcher::end);
         Ok::<(), BootError>(())
     })?;
-    match gateway.stop(py, shared.wishes.reason().name()) {
-        Stopped::Clean => Ok(()),
+    end(gateway.stop(py, shared.wishes.reason().name()));
+    Ok(())
+}
+
+/// What comes before anything that serves: who this process is, and Python's settings.
+fn prepare(py: Attached<'_>, config: &WorkerConfig) -> Result<(), BootError> {
+    identity::verify(config.account.as_ref(), config.new_privileges)?;
+    unix::title::set(&config.display_name);
+    if share::is_forked() {
+        enter_home(config)?;
+    }
+    install_panic_hook();
+    settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))
+}
+
+/// For a process that was not started in its working directory, because others are forked from the same one.
+fn enter_home(config: &WorkerConfig) -> Result<(), BootError> {
+    let Some(home) = &config.home else { return Ok(()) };
+    std::env::set_current_dir(home).map_err(system("its working directory (home=) cannot be entered"))
+}
+
+/// Leaves, where Python cannot be finalised or is not to be.
+fn end(stopped: Stopped) {
+    match stopped {
+        Stopped::Clean => {}
         Stopped::NotEnded => unix::process::leave(0),
         Stopped::ThreadsLeft => {
             let facts =
