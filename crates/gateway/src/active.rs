@@ -58,6 +58,12 @@ impl Active {
         })
     }
 
+    /// Begins the response, with the memory of the one before.
+    pub(crate) fn renew_response(&self, head_request: bool) {
+        let mut response = self.response.lock();
+        *response = std::mem::take(&mut *response).renewed(head_request);
+    }
+
     /// From now on subscribers are told about the request.
     pub(crate) fn watch(&self, base: Stored) {
         *self.events.lock() = Some(Arc::new(base));

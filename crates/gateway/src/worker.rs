@@ -217,23 +217,13 @@ fn call<'py>(
     {
         return Ok(Ending::OutOfDate);
     }
-    {
-        let mut response = active.response.lock();
-        *response = std::mem::take(&mut *response).renewed(environ.is_head);
-    }
+    active.renew_response(environ.is_head);
     let environ = environ.object;
-    let data = python::dict(py)?;
-    let id = environ.dict_get(&python.keys.request_id.get(py))?;
-    if let Some(id) = &id {
-        python.active_requests.get(py).dict_set(id, &data)?;
-    }
-    *active.data.lock() = Some(Arc::new(data.store()));
+    let id = begin(py, python, active, &environ)?;
     let adapter =
         python.adapter.instance(py, Adapter { active: Arc::clone(active), group: Arc::clone(&group) })?;
     let start_response = adapter.attr_by(&python.keys.start_response.get(py))?;
-    let seekable = request.seekable_input && request.body_length.is_some();
-    let class = if seekable { &python.seekable_input } else { &python.input };
-    let input = class.instance(py, Input::new(Arc::clone(active), request.body_length))?;
+    let input = input(py, python, active, request)?;
     environ.dict_set(&python.keys.input.get(py), &input)?;
     let (errors, log) = cache.errors(py, active)?;
     environ.dict_set(&python.keys.errors.get(py), &errors)?;
@@ -258,6 +248,34 @@ fn call<'py>(
         cache.errors = Some(Errors { stream: errors.store(), log });
     }
     Ok(ending)
+}
+
+/// Makes the request's dict for data, and lists it among the running ones. The request's id, where its environ has one.
+fn begin<'py>(
+    py: Attached<'py>,
+    python: &InPython,
+    active: &Active,
+    environ: &Object<'py>,
+) -> Result<'py, Option<Object<'py>>> {
+    let data = python::dict(py)?;
+    let id = environ.dict_get(&python.keys.request_id.get(py))?;
+    if let Some(id) = &id {
+        python.active_requests.get(py).dict_set(id, &data)?;
+    }
+    *active.data.lock() = Some(Arc::new(data.store()));
+    Ok(id)
+}
+
+/// Its `wsgi.input`.
+fn input<'py>(
+    py: Attached<'py>,
+    python: &InPython,
+    active: &Arc<Active>,
+    request: &Request<'_>,
+) -> Result<'py, Object<'py>> {
+    let seekable = request.seekable_input && request.body_length.is_some();
+    let class = if seekable { &python.seekable_input } else { &python.input };
+    class.instance(py, Input::new(Arc::clone(active), request.body_length))
 }
 
 /// Whether the application kept neither the stream nor the binary one below, and did not take them apart.
