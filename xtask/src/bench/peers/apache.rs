@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use nix::unistd::{User, geteuid};
 
-use super::install::Installed;
+use super::install::{self, Installed};
 use super::{Peer, THREADS};
 use crate::bench::cases::{Application, Stage, Transport};
 use crate::bench::server::Server;
@@ -147,10 +147,9 @@ fn mod_python(stage: Stage, installed: &Installed, folder: &Path) -> Result<Stri
     ))
 }
 
-/// Where the virtual environment keeps its packages.
+/// Where what the applications need is.
 pub fn packages_of(installed: &Installed) -> Result<String> {
-    let code = "import sysconfig; print(sysconfig.get_path('purelib'))";
-    Ok(run::output(Command::new(installed.program("python")).args(["-I", "-c", code]))?.trim().to_owned())
+    install::purelib(&installed.home.join("bin/python"))
 }
 
 /// Passenger's open-source edition has one thread in each process: it gets as many processes as the others have threads.
@@ -166,7 +165,7 @@ fn passenger(stage: Stage, installed: &Installed, folder: &Path) -> Result<Strin
          PassengerAppRoot {place}\nPassengerAppType wsgi\nPassengerStartupFile passenger_wsgi.py\nPassengerEnabled on\n\
          DocumentRoot {place}/public\n",
         load("passenger"),
-        installed.program("python").display()
+        installed.home.join("bin/python").display()
     ))
 }
 

@@ -1,6 +1,8 @@
 //! Where the servers come from: Debian's packages and PyPI's, each installed once into a cache below the build folder.
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,12 +27,14 @@ const DJANGO: &str = "Django>=5.2,<5.3";
 pub struct Installed {
     /// The Python that all of them run, where they can choose.
     pub python: PathBuf,
-    /// A virtual environment of that Python with the applications' needs and the servers that are Python packages.
+    /// A virtual environment of that Python with what the applications need.
     pub home: PathBuf,
     /// Our release files.
     pub dist: PathBuf,
     /// The module of mod_wsgi 6, where it is wanted.
     pub mod_wsgi: Option<PathBuf>,
+    /// Of the Python.
+    version: String,
 }
 
 impl Installed {
@@ -55,9 +59,10 @@ impl Installed {
         std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o755))?;
         let mut installed = Self {
             python: python_says(python, "import sys; print(sys.executable)")?.into(),
-            home: cache.join(format!("bench-python{version}")),
+            home: cache.join(format!("bench-python{version}-applications")),
             dist,
             mod_wsgi: None,
+            version,
         };
         venv(python, &installed.home)?;
         pip_missing(python, &installed.home, &[("django", DJANGO)])
@@ -76,16 +81,37 @@ impl Installed {
     /// Installs what only this server needs.
     fn add(&mut self, peer: Peer, python: &Path) -> Result<()> {
         packages::need(&debian(peer))?;
-        pip_missing(python, &self.home, pypi(peer))?;
+        let Some(home) = self.environment(peer) else { return Ok(()) };
+        venv(python, &home)?;
+        pip_missing(python, &home, pypi(peer))?;
+        // After what the server needs itself, what the applications need is found where it is.
+        let packages = |home: &Path| purelib(&home.join("bin/python")).map(PathBuf::from);
+        let path = packages(&home)?.join("applications.pth");
+        std::fs::write(&path, packages(&self.home)?.as_os_str().as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
         if matches!(peer, Peer::ModWsgi | Peer::ModWsgiEmbedded) && self.mod_wsgi.is_none() {
-            self.mod_wsgi = Some(mod_wsgi(python, &self.home)?);
+            self.mod_wsgi = Some(mod_wsgi(python, &home)?);
         }
         Ok(())
     }
 
-    /// A program of the virtual environment.
-    pub fn program(&self, name: &str) -> PathBuf {
-        self.home.join("bin").join(name)
+    /// The virtual environment of a server that comes from PyPI: one for each, so that what one needs is no matter to the others.
+    fn environment(&self, peer: Peer) -> Option<PathBuf> {
+        let name = match peer {
+            Peer::ModWsgi | Peer::ModWsgiEmbedded => "mod_wsgi",
+            _ => pypi(peer).first()?.0,
+        };
+        Some(self.home.with_file_name(format!("bench-python{}-{name}", self.version)))
+    }
+
+    /// Where the programs of this server are: its own virtual environment, or that of the applications.
+    pub fn home_of(&self, peer: Peer) -> PathBuf {
+        self.environment(peer).unwrap_or_else(|| self.home.clone())
+    }
+
+    /// A program of this server.
+    pub fn program(&self, peer: Peer, name: &str) -> PathBuf {
+        self.home_of(peer).join("bin").join(name)
     }
 }
 
@@ -199,15 +225,27 @@ fn python_says(python: &Path, code: &str) -> Result<String> {
     Ok(run::output(Command::new(python).args(["-I", "-c", code]))?.trim().to_owned())
 }
 
-/// The versions of packages in the virtual environment, `name version` each.
-pub fn versions(installed: &Installed) -> Result<Vec<String>> {
+/// Where a virtual environment keeps its packages.
+pub fn purelib(python: &Path) -> Result<String> {
+    python_says(python, "import sysconfig; print(sysconfig.get_path('purelib'))")
+}
+
+/// The versions of packages in the virtual environments of these servers, `name version` each.
+pub fn versions(installed: &Installed, peers: &[Peer]) -> Result<Vec<String>> {
     let code = "
 from importlib.metadata import distributions
 names = {'gunicorn', 'uwsgi', 'granian', 'waitress', 'bjoern', 'django', 'mod-wsgi', 'mod_wsgi'}
 for found in sorted(f'{d.name} {d.version}' for d in distributions() if d.name.lower() in names):
     print(found)";
-    let text = run::output(Command::new(installed.program("python")).args(["-I", "-c", code]))?;
-    Ok(text.lines().map(str::to_owned).collect())
+    let mut versions = BTreeSet::new();
+    for peer in peers {
+        let python = installed.program(*peer, "python");
+        // One that could not be installed is told elsewhere.
+        if python.is_file() {
+            versions.extend(python_says(&python, code)?.lines().map(str::to_owned));
+        }
+    }
+    Ok(versions.into_iter().collect())
 }
 
 /// Puts the application and the files it serves into a server's folder. The files have no holes: they are read as any other.

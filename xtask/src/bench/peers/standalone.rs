@@ -47,14 +47,14 @@ pub fn alone(
         Peer::Uwsgi => uwsgi(stage, installed, &["--http11-socket", &place]),
         Peer::Granian => granian(stage, installed, address),
         Peer::Waitress => {
-            let mut waitress = Command::new(installed.program("waitress-serve"));
+            let mut waitress = Command::new(installed.program(Peer::Waitress, "waitress-serve"));
             waitress.args([format!("--listen={place}"), format!("--threads={THREADS}")]);
             waitress.args(["--connection-limit=1000", "--backlog=1024", "--asyncore-use-poll"]);
             waitress.arg(format!("{module}:application"));
             waitress
         }
         Peer::Bjoern => {
-            let mut bjoern = Command::new(installed.program("python"));
+            let mut bjoern = Command::new(installed.program(Peer::Bjoern, "python"));
             let (host, port) = (address.ip().to_string(), address.port());
             let code = format!("import bjoern, {module}; bjoern.run({module}.application, {host:?}, {port})");
             bjoern.args(["-c", &code]);
@@ -67,7 +67,7 @@ pub fn alone(
 }
 
 fn gunicorn(stage: Stage, installed: &Installed, bind: &str) -> Command {
-    let mut gunicorn = Command::new(installed.program("gunicorn"));
+    let mut gunicorn = Command::new(installed.program(Peer::Gunicorn, "gunicorn"));
     gunicorn.args(["--worker-class=gthread", "--bind", bind]);
     gunicorn.args([format!("--workers={}", stage.processes), format!("--threads={THREADS}")]);
     gunicorn.args(["--keep-alive=30", "--worker-connections=1000", "--backlog=1024"]);
@@ -86,7 +86,7 @@ fn gunicorn(stage: Stage, installed: &Installed, bind: &str) -> Command {
 }
 
 fn granian(stage: Stage, installed: &Installed, address: SocketAddr) -> Command {
-    let mut granian = Command::new(installed.program("granian"));
+    let mut granian = Command::new(installed.program(Peer::Granian, "granian"));
     granian.args([format!("--host={}", address.ip()), format!("--port={}", address.port())]);
     granian.args([format!("--workers={}", stage.processes), format!("--blocking-threads={THREADS}")]);
     granian.args(["--interface=wsgi", "--no-ws", "--backlog=1024", "--log-level=warning"]);
@@ -104,11 +104,11 @@ fn granian(stage: Stage, installed: &Installed, address: SocketAddr) -> Command 
 }
 
 fn uwsgi(stage: Stage, installed: &Installed, listen: &[&str]) -> Command {
-    let mut uwsgi = Command::new(installed.program("uwsgi"));
+    let mut uwsgi = Command::new(installed.program(Peer::Uwsgi, "uwsgi"));
     uwsgi.args(listen).args(["--master", "--need-app", "--die-on-term", "--disable-logging"]);
     uwsgi.args([format!("--processes={}", stage.processes), format!("--threads={THREADS}")]);
     uwsgi.args(["--enable-threads", "--thunder-lock", "--listen=1024"]);
-    uwsgi.arg(format!("--virtualenv={}", installed.home.display()));
+    uwsgi.arg(format!("--virtualenv={}", installed.home_of(Peer::Uwsgi).display()));
     uwsgi.arg("--module").arg(stage.application.module());
     uwsgi
 }

@@ -87,7 +87,7 @@ impl Results {
 pub fn facts(installed: &Installed, peers: &[Peer], effort: Effort) -> Result<Vec<(String, String)>> {
     let mut software =
         vec![apache_version()?, format!("Python {}", install::python_version(&installed.python)?)];
-    software.extend(install::versions(installed)?);
+    software.extend(install::versions(installed, peers)?);
     for (peer, package) in [
         (Peer::ModWsgi4, "libapache2-mod-wsgi-py3"),
         (Peer::ModPython, "libapache2-mod-python"),
