@@ -69,6 +69,8 @@ pub fn gather(
     if announced.is_some_and(|length| length > IN_MEMORY as u64) {
         spool = Some((unix::files::unnamed(directory).map_err(GatherError::Spool)?, 0));
     }
+    // The beginning was read into much more room than a slow client may keep.
+    buffer.shrink_to(KEPT);
     loop {
         if spool.is_none() && buffer.len() > IN_MEMORY {
             spool = Some((unix::files::unnamed(directory).map_err(GatherError::Spool)?, 0));

@@ -19,8 +19,8 @@ const STEP: usize = 64 * 1024;
 pub const WORTHWHILE: u64 = 2 * BEGINNING as u64;
 
 /// Reads the beginning of a body into `buffer`. True when the client hardly had to be waited for. When it is false, less may be
-/// there, and no client keeps as much memory as this takes for longer than [`PATIENCE`]: `buffer` is to be emptied before the
-/// client is waited for.
+/// there, and no client keeps as much memory as this takes for longer than [`PATIENCE`]: `gather` gives it back before it waits
+/// for the client.
 ///
 /// # Errors
 /// [`BodyError`]; the body is then over.

@@ -87,7 +87,7 @@ pub fn deliver(
             continue;
         }
         if let Err(Failure::Refused { reason: RefusalReason::Reload, .. }) = result {
-            // Refused before the application saw it, and the body is still here: the successor gets all of it.
+            // Refused before the application saw it, and before the body was asked for: the successor gets all of it.
             line.forget();
             fresh_only = true;
             reloads += 1;

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use wire::{FilePart, Kind, Log, LogLevel, Refusal, ResponseHead, ResponseOrder, WireError};
+use wire::{FilePart, Kind, Log, LogLevel, Refusal, RefusalReason, ResponseHead, ResponseOrder, WireError};
 
 use super::backlog::Backlog;
 use super::client::{Client, Then};
@@ -253,6 +253,11 @@ impl<'a, C: Client> Exchange<'a, C> {
             }
             Kind::Refuse => {
                 let Refusal { reason, text } = Refusal::decode(payload).map_err(Failure::Protocol)?;
+                if reason == RefusalReason::Reload && !self.upload.is_whole() {
+                    // Only an application asks for a body, and what was read of it since is not here for a successor.
+                    let state = "sending the body that the worker has asked for";
+                    return Err(Failure::Protocol(WireError::OutOfOrder { got: kind as u8, state }));
+                }
                 return Err(Failure::Refused { reason, text: printable(text) });
             }
             // `order` lets only frames of a worker pass, and data frames come as items of their own.

@@ -118,6 +118,12 @@ impl<'a> Upload<'a> {
         self.state = State::Running;
     }
 
+    /// True when all of the body that was read from the client is still here: the worker has not asked for it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.state == State::Resting
+    }
+
     /// True when nothing of a body is or will be under way on the connection.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -158,7 +158,7 @@ fn rs_11_a_streamed_body_is_not_read_before_it_is_wanted() {
 }
 
 /// Reads frames of a body up to its end.
-fn take_body(worker: &mut UnixStream) -> Vec<u8> {
+pub(super) fn take_body(worker: &mut UnixStream) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
         let mut header = [0; wire::HEADER_LEN];

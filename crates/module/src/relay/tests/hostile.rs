@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use wire::{FilePart, Kind};
 
-use super::flow::stream_send;
+use super::flow::{stream_send, take_body};
 use super::*;
 
 fn refused(bytes: &[u8]) -> Outcome {
@@ -73,6 +73,41 @@ fn rs_3_missing_and_reordered_parts() {
             broken(&outcome);
         }
         assert!(!outcome.kept);
+    }
+}
+
+#[test]
+fn rs_3_a_worker_that_asks_for_a_body_and_refuses_the_request_then() {
+    // A successor would get the body without the bytes that this one has got.
+    let mut refusal = Vec::new();
+    wire::Refusal { reason: wire::RefusalReason::Reload, text: b"" }.put(&mut refusal);
+    let frame = frame();
+    let request =
+        Outgoing { terms: Terms { streamed: true, begun: b"begun", ..terms() }, ..outgoing(&frame) };
+    for taken in [0, 1, 2_000_000, 4_000_000] {
+        let line = Prepared::default();
+        let ((first, mut worker), (second, _successor)) = (pair(), pair());
+        line.fresh.borrow_mut().extend([first.into(), second.into()]);
+        let mut client = Recorder { upload: vec![b'u'; 3_000_000], ..Recorder::default() };
+        thread::scope(|scope| {
+            let refusal = &refusal;
+            scope.spawn(move || {
+                take_request(&mut worker);
+                worker.write_all(&empty(Kind::WantBody)).unwrap();
+                if taken > 3_000_000 {
+                    assert_eq!(take_body(&mut worker).len(), 3_000_005);
+                } else {
+                    worker.read_exact(&mut vec![0; taken]).unwrap();
+                }
+                worker.write_all(refusal).unwrap();
+                // Until the child closes, after which nothing more comes.
+                worker.read_to_end(&mut Vec::new()).unwrap();
+            });
+            let result = deliver(&mut client, &mut Inbox::default(), &line, &request, || {});
+            let Err((failure @ Failure::Protocol(_), Stage::Working)) = result else { panic!("{result:?}") };
+            assert_eq!(failure.verdict().status, 502, "{taken} bytes were taken");
+            assert_eq!((line.fresh.borrow().len(), line.kept.get(), client.calls.len()), (1, 0, 0));
+        });
     }
 }
 
