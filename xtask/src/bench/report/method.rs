@@ -52,8 +52,9 @@ pub const METHOD: &str = "
 ## How it is measured
 
 - **Rounds.** All servers of a stage (an application, a number of processes, a transport) are installed from Debian or PyPI (each of
-  PyPI's in a virtual environment of its own), started, at rest, and loaded once before the rounds begin. In each round every server is loaded once while the others idle. Each round begins with
-  another server, and every other one goes backwards. Before a round, the machine has to be quiet; a little patience is spent on that.
+  PyPI's in a virtual environment of its own), started, at rest, and loaded once before the rounds begin. In each round every server is
+  loaded once while the others idle. Each round begins with another server, and every other one goes backwards. Before a round, the
+  machine has to be quiet; a little patience is spent on that.
 - **Cases.** Every kind of work and every transport is measured with all servers that can do it; cases that differ from these only in
   sizes or numbers are measured with one server of each kind, unless `--full` is given.
 - **Ratios** compare measurements of the same round, because neighbours in time meet the same noise. The interval goes from the least to
