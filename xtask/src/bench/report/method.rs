@@ -24,8 +24,10 @@ pub fn memory() -> String {
 Small Django sites on one Apache with 16 prefork children, one process of 2 threads for each site (mod_python: an interpreter for each
 site in every child). *Warm*: every site has served its page wherever it can be served; *idle*: no site has been asked. Proportional set
 size (PSS) in MB, so that what processes share counts once; files that other programs of the machine use as well, such as Python's, count
-a little less. With `shared-imports=`, the sites share the modules {}; without it, as by default, they share none. All sites run as one
-user: with one user for each site, nothing of this is shared between sites.
+a little less. With `shared-imports=`, the sites share the modules
+{};
+without it, as by default, they share none. All sites run as one user: with one user for each site, nothing of this is shared between
+sites.
 
 ",
         modules.join(", ")
