@@ -181,10 +181,16 @@ pub fn split(buffer: &[u8]) -> Result<Split<'_>, WireError> {
     }
 }
 
+/// The header of a frame whose payload follows by itself: `length` bytes, within [`Kind::payload_limits`].
+#[must_use]
+pub fn header(kind: Kind, length: u32) -> [u8; HEADER_LEN] {
+    FrameHeader { kind, length }.to_bytes()
+}
+
 /// An empty frame of `kind`.
 #[must_use]
 pub fn empty(kind: Kind) -> [u8; HEADER_LEN] {
-    FrameHeader { kind, length: 0 }.to_bytes()
+    header(kind, 0)
 }
 
 /// Appends an empty frame of `kind`.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use wire::frame::MAX_DATA;
-use wire::{FrameHeader, HEADER_LEN, Kind};
+use wire::{HEADER_LEN, Kind, frame};
 
 use super::backlog::Backlog;
 use super::client::Client;
@@ -62,7 +62,7 @@ struct Frame {
 impl Frame {
     fn new(kind: Kind, length: usize) -> Self {
         // `length` is at most MAX_DATA.
-        Self { header: FrameHeader { kind, length: length as u32 }.to_bytes(), length, sent: 0 }
+        Self { header: frame::header(kind, length as u32), length, sent: 0 }
     }
 
     /// What is still to be sent of header and payload.
