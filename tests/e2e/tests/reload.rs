@@ -36,7 +36,8 @@ fn restart_loses_only_what_runs(mpm: Mpm) -> Result<(), String> {
     }
     load.wait_served(60);
     let tally = load.stop();
-    assert!(tally.bad.len() <= CLIENTS * RESTARTS, "{mpm:?}: {} served, but {:?}", tally.good, tally.bad);
+    // Each client once, and once more where a child that is about to end has accepted its next connection.
+    assert!(tally.bad.len() <= 2 * CLIENTS * RESTARTS, "{mpm:?}: {} served, but {:?}", tally.good, tally.bad);
     assert!(!tally.bad.iter().any(|why| why.starts_with('5')), "{mpm:?}: {:?}", tally.bad);
     apache.finish();
     Ok(())
