@@ -22,7 +22,7 @@ use crate::thread::{self, Shared};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watcher};
 use crate::wishes::Wishes;
-use crate::{codes, log, settings, share, signals};
+use crate::{codes, log, settings, signals};
 
 /// The control thread calls little and nothing deep.
 const CONTROL_STACK: usize = 256 * 1024;
@@ -95,10 +95,6 @@ pub fn run(py: Attached<'_>, config: i32) -> i32 {
             return 1;
         }
     };
-    if share::is_forked() {
-        // Who sends this is how the supervisor knows this process.
-        status.report(Report::Forked);
-    }
     let serve = || {
         // All of them before anything of the site's runs: no program it starts may inherit one.
         let config = open(config, "configuration")?;
@@ -185,17 +181,8 @@ fn serve(
 fn prepare(py: Attached<'_>, config: &WorkerConfig) -> Result<(), BootError> {
     identity::verify(config.account.as_ref(), config.new_privileges)?;
     unix::title::set(&config.display_name);
-    if share::is_forked() {
-        enter_home(config)?;
-    }
     install_panic_hook();
     settings::prepare_python(py, config).map_err(|error| BootError::Python(error.format()))
-}
-
-/// For a process that was not started in its working directory, because others are forked from the same one.
-fn enter_home(config: &WorkerConfig) -> Result<(), BootError> {
-    let Some(home) = &config.home else { return Ok(()) };
-    std::env::set_current_dir(home).map_err(system("its working directory (home=) cannot be entered"))
 }
 
 /// Leaves, where Python cannot be finalised or is not to be.

@@ -66,19 +66,6 @@ pub const DEADLOCK: Code = Code::new(
     "WSGI1273",
     "A C extension holds it while it waits or computes; the lines after it say where the threads are.",
 );
-/// A module that workers do not share.
-pub const NOT_IMPORTED: Code = Code::new(
-    "WSGI1274",
-    "Workers import it when they need it and do not share it; leave it out, or name modules that need no settings and no python-path.",
-);
-/// A module that prevents sharing.
-pub const SHARED_THREADS: Code =
-    Code::new("WSGI1275", "Remove it from shared-imports=, then `apachectl graceful`.");
-/// Nothing to fork from.
-pub const NOT_SHARED: Code = Code::new("WSGI1276", "Correct what the line names, then `apachectl graceful`.");
-/// No worker.
-pub const NOT_FORKED: Code =
-    Code::new("WSGI1277", "Look at the limits of processes and memory of the group's user.");
 /// A head that does not fit a frame.
 pub const HEAD: Code = Code::new("WSGI1268", "Please report it with this line.");
 /// WSGIFreeThreading without a Python for it.

@@ -4,7 +4,6 @@
 //! | part | holds |
 //! |---|---|
 //! | `boot`, `identity`, `settings` | from a fresh process to a serving worker |
-//! | `share` | the process of `shared-imports=`, from which workers are forked |
 //! | `control`, `life`, `signals`, `wishes` | when to leave, and that it happens in time |
 //! | `timers`, `activity`, `watch` | when a worker is replaced, and late requests are ended |
 //! | `pool`, `thread` | who serves which connection |
@@ -25,7 +24,6 @@ mod pool;
 mod reply;
 mod scripts;
 mod settings;
-mod share;
 mod signals;
 mod thread;
 mod timers;
@@ -38,15 +36,7 @@ use python::{Args, Attached, Object};
 python::extension_module!(PyInit__wsgi_runtime: "_wsgi_runtime", fill);
 
 fn fill<'py>(py: Attached<'py>, module: &Object<'py>) -> python::Result<'py, ()> {
-    module.set_attr("share", &python::function(py, "share", share)?)?;
     module.set_attr("run", &python::function(py, "run", run)?)
-}
-
-/// `share(names)`: see [`share::run`].
-fn share<'py>(py: Attached<'py>, args: Args<'_, 'py>) -> python::Result<'py, Object<'py>> {
-    let [names] = args.bind("share", ["names"], 1)?;
-    let names = names.map_or_else(|| python::list(py, []), Ok)?;
-    share::run(py, &names).map_or_else(|| Ok(python::none(py)), |status| python::int(py, i64::from(status)))
 }
 
 /// `run(config)`: see [`boot::run`].

@@ -239,10 +239,6 @@ pub struct ProcessGroup {
     /// What workers load when they start, in this order, that of the configuration, each once: `WSGIImportScript`, and scripts
     /// of aliases that have both groups fixed. A script that fails is logged, and the next one follows.
     pub preload: Vec<Preload>,
-    /// Python modules that the process imports from which the workers of all groups with the same user and Python are forked; none:
-    /// each worker executes a Python of its own.
-    #[serde(default)]
-    pub shared_imports: Vec<String>,
     /// How Python is set up.
     pub python_settings: PythonSettings,
 }

@@ -17,11 +17,6 @@ pub mod descriptor {
     pub const STATUS: i32 = 5;
     /// Read end: one byte is a [`super::Command`], end-of-file means that the supervisor is gone.
     pub const LIFELINE: i32 = 6;
-    /// Number of the first one that a worker does not have.
-    pub const END: i32 = 7;
-    /// In the process of `shared-imports=`, which has none of the above but 0, 1 and 2: the socket on which each message of one byte
-    /// asks for a worker. With it come the log pipe and what the worker gets as [`CONFIG`] to [`LIFELINE`], in this order.
-    pub const FORKS: i32 = 3;
 }
 
 /// Everything a worker has to know.
@@ -104,8 +99,6 @@ pub enum Report {
     Replace(Cause),
     /// Ends itself for this reason (an exit follows).
     Failed(Failure),
-    /// Was forked from the process of `shared-imports=`: its first report, by which the kernel tells the supervisor who it is.
-    Forked,
 }
 
 /// Declares the causes once: byte on the pipe, name.
@@ -189,7 +182,6 @@ impl Report {
             Self::Leaving(cause) => (2, cause as u8),
             Self::Failed(failure) => (3, failure as u8),
             Self::Replace(cause) => (4, cause as u8),
-            Self::Forked => (5, 0),
         };
         let [a, b, c] = REPORT_MAGIC;
         [a, b, c, tag, value, 0, 0, 0]
@@ -211,39 +203,8 @@ impl Report {
                 all.into_iter().find(|failure| *failure as u8 == value).map(Self::Failed)
             }
             (4, cause) => Cause::from_byte(cause).map(Self::Replace),
-            (5, 0) => Some(Self::Forked),
             _ => None,
         }
-    }
-}
-
-/// How a worker has ended, as the process that has forked it says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fate {
-    /// The worker.
-    pub pid: i32,
-    /// Whether `value` is the number of a signal, and not an exit status.
-    pub signal: bool,
-    /// One of the two.
-    pub value: u8,
-    /// Whether it left a core file.
-    pub core: bool,
-}
-
-impl Fate {
-    /// The bytes of the message.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; REPORT_LEN] {
-        let [a, b, c, d] = self.pid.to_le_bytes();
-        [a, b, c, d, u8::from(self.signal), self.value, u8::from(self.core), 0]
-    }
-
-    /// Reads a message; `None` for anything that is not exactly one.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; REPORT_LEN]) -> Option<Self> {
-        let [a, b, c, d, signal @ 0..=1, value, core @ 0..=1, 0] = bytes else { return None };
-        let pid = i32::from_le_bytes([a, b, c, d]);
-        (pid > 0).then_some(Self { pid, signal: signal == 1, value, core: core == 1 })
     }
 }
 
@@ -252,23 +213,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fates_come_back_and_nothing_else_is_one() {
-        let fate = Fate { pid: 70_000, signal: true, value: 11, core: false };
-        assert_eq!(Fate::from_bytes(fate.to_bytes()), Some(fate));
-        let [a, b, c, d, ..] = fate.to_bytes();
-        for bad in
-            [[a, b, c, d, 2, 0, 0, 0], [a, b, c, d, 0, 0, 2, 0], [a, b, c, d, 0, 0, 0, 1], [255; 8], [0; 8]]
-        {
-            assert_eq!(Fate::from_bytes(bad), None);
-        }
-    }
-
-    #[test]
     fn reports_come_back_and_nothing_else_is_one() {
         let causes = Cause::ALL.iter().flat_map(|cause| [Report::Leaving(*cause), Report::Replace(*cause)]);
         let failures =
             [Failure::Identity, Failure::Config, Failure::Python, Failure::System].map(Report::Failed);
-        let all: Vec<Report> = causes.chain(failures).chain([Report::Ready, Report::Forked]).collect();
+        let all: Vec<Report> = causes.chain(failures).chain([Report::Ready]).collect();
         for report in &all {
             assert_eq!(Report::from_bytes(report.to_bytes()), Some(*report));
         }

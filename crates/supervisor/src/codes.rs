@@ -66,8 +66,6 @@ codes! {
     Foreign = 1017, Error, "Nothing of it was obeyed. Find out what that process is: it was started by a module of Apache and holds descriptors of its parent.";
     /// A worker leaves by its own wish, as the configuration has it.
     Replaced = 1030, Info, "";
-    /// There is nothing to fork workers from.
-    TemplateEnded = 1031, Warn, "Until the next `apachectl graceful` new workers of these groups are started without it: they take more memory, and work. The lines above it in this log may say why.";
 }
 
 #[cfg(test)]

@@ -45,7 +45,6 @@ fn group() -> ProcessGroup {
         roots: vec![],
         preload: vec![],
         script_owner: None,
-        shared_imports: vec![],
         python_settings: Default::default(),
     }
 }

@@ -54,19 +54,16 @@ pub fn receive(
 
 /// What has arrived.
 #[derive(Debug, Clone, Copy)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// Number of bytes, 0 at the end of the stream.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// The process that has sent them, on a socket that names senders ([`crate::peer::name_senders`]). The bytes of one call come
     /// from one sender.
-    pub sender: Option<i32>,
+    pub(crate) sender: Option<i32>,
 }
 
 /// [`receive`], with the sender.
-///
-/// # Errors
-/// As [`receive`].
-pub fn receive_named(
+pub(crate) fn receive_named(
     socket: impl AsFd,
     buffer: &mut [u8],
     descriptors: &mut Vec<OwnedFd>,

@@ -36,31 +36,6 @@ impl Child {
     }
 }
 
-/// A handle to a process that somebody else has forked, when it is all of this user's: real, effective, saved and filesystem uid.
-///
-/// The number may be another process's by the time it is opened; the uids are those of the process that the handle is for.
-///
-/// # Errors
-/// `PermissionDenied` when it is another user's, `NotFound` when it has ended, any of pidfd_open(2).
-pub fn adopt(pid: i32, uid: u32) -> Result<Child> {
-    if pid <= 1 {
-        return Err(ErrorKind::InvalidInput.into());
-    }
-    let number = Pid::from_raw(pid).ok_or(ErrorKind::InvalidInput)?;
-    let handle = rustix::process::pidfd_open(number, PidfdFlags::empty())?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    // As long as it runs, nobody else has its number: what was read was about it.
-    if wait_for_end(&handle, Duration::ZERO)? {
-        return Err(ErrorKind::NotFound.into());
-    }
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-    let mut uids = uids.split_ascii_whitespace().map(str::parse).peekable();
-    if uids.peek().is_none() || uids.any(|found| found != Ok(uid)) {
-        return Err(ErrorKind::PermissionDenied.into());
-    }
-    Ok(Child { pid, handle })
-}
-
 /// Sends SIGKILL to the process of a pidfd; nothing to do when it has ended.
 ///
 /// # Errors
@@ -146,10 +121,7 @@ pub fn on_fork_in_child(handler: extern "C" fn()) -> Result<()> {
 }
 
 /// Number of threads of this process: the link count of its task directory (proc(5)).
-///
-/// # Errors
-/// Any of stat(2).
-pub fn threads() -> Result<u64> {
+pub(crate) fn threads() -> Result<u64> {
     use std::os::unix::fs::MetadataExt;
     Ok(std::fs::metadata("/proc/self/task")?.nlink().saturating_sub(2))
 }
@@ -166,19 +138,6 @@ fn place(sources: &[OwnedFd]) -> Result<()> {
         target += 1;
     }
     close_from(target.unsigned_abs())
-}
-
-/// Makes `number` another name of `source`, open across execve(2). What `number` was before is closed: it must be one that the
-/// protocol between two programs gives a meaning, and that nothing in this one owns.
-///
-/// # Errors
-/// Any of dup2(2).
-pub fn place_at(source: impl AsFd, number: i32) -> Result<()> {
-    // SAFETY: dup2 takes two numbers; nobody uses what the second one was, as said above.
-    match unsafe { libc::dup2(source.as_fd().as_raw_fd(), number) } {
-        0.. => Ok(()),
-        _ => Err(Error::last_os_error()),
-    }
 }
 
 /// Closes every descriptor from `first` on (close_range(2)). For the start of a program, when nothing owns them yet,
@@ -295,27 +254,6 @@ mod tests {
     extern "C" fn tell() {
         // SAFETY: write(2) with one byte that lives; a number that is not open is refused.
         unsafe { libc::write(TOLD.load(Ordering::Relaxed), b"x".as_ptr().cast(), 1) };
-    }
-
-    #[test]
-    fn sk_5_only_running_processes_of_the_user_are_adopted() {
-        let uid = rustix::process::getuid().as_raw();
-        let mut child =
-            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let pid = child.id().cast_signed();
-        assert_eq!(adopt(pid, uid).unwrap().pid, pid);
-        assert_eq!(adopt(pid, uid + 1).unwrap_err().kind(), ErrorKind::PermissionDenied);
-        child.kill().unwrap();
-        assert!(wait_for_end(adopt_handle(pid), Duration::from_secs(10)).unwrap());
-        assert_eq!(adopt(pid, uid).unwrap_err().kind(), ErrorKind::NotFound);
-        child.wait().unwrap();
-        for impossible in [-1, 0, 1] {
-            assert_eq!(adopt(impossible, uid).unwrap_err().kind(), ErrorKind::InvalidInput);
-        }
-    }
-
-    fn adopt_handle(pid: i32) -> OwnedFd {
-        rustix::process::pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap()
     }
 
     #[test]

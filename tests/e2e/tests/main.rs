@@ -31,7 +31,6 @@ mod privileges;
 mod recovery;
 mod reload;
 mod response;
-mod sharing;
 mod slow_readers;
 mod sockets;
 mod supervisor;

@@ -169,17 +169,8 @@ impl Apache {
                 let Some(supervisor) = self.supervisor() else { return false };
                 // The configuration of a worker is held for it until it is ready.
                 let starting = supervisor.fds().values().any(|target| target.starts_with("/memfd:"));
-                let templates = self.templates();
-                let forked: usize = templates.iter().map(|template| template.children().len()).sum();
-                let children = supervisor.children().len() + forked - templates.len();
-                // It holds one of each of these processes and of the parent, once it knows them.
-                let known = supervisor.fds().values().filter(|target| target.contains("[pidfd]")).count();
-                let all_known = templates.is_empty() || known == 1 + children + templates.len();
-                !starting
-                    && all_known
-                    && sockets > 0
-                    && children == sockets
-                    && self.workers().len() == sockets
+                let children = supervisor.children().len();
+                !starting && sockets > 0 && children == sockets && self.workers().len() == sockets
             };
             if !holds_within(LIMIT, settled) {
                 panic!(

@@ -26,24 +26,10 @@ impl Apache {
         children
     }
 
-    /// Those of the supervisor's children from which workers with `shared-imports=` are forked.
-    pub fn templates(&self) -> Vec<Process> {
-        let mut found = self.supervisor().map_or_else(Vec::new, |supervisor| supervisor.children());
-        // Their title, or before they have it names of modules behind the path of the extension.
-        found.retain(|process| {
-            let line = process.command_line();
-            line.starts_with("(wsgi: shared imports)") || line.contains("_wsgi_runtime.abi3.so ")
-        });
-        found
-    }
-
-    /// The workers of ours, that is, the supervisor's children once they execute Python, and those of templates.
+    /// The workers of ours, that is, the supervisor's children once they execute Python.
     pub fn workers(&self) -> Vec<Process> {
         let Some(supervisor) = self.supervisor() else { return Vec::new() };
-        let templates = self.templates();
         let mut workers = supervisor.children();
-        workers.retain(|process| !templates.iter().any(|template| template.pid == process.pid));
-        workers.extend(templates.iter().flat_map(Process::children));
         workers.retain(|process| process.executable().contains("python") && process.state != 'Z');
         workers
     }

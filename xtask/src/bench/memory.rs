@@ -27,17 +27,12 @@ const WARM: Duration = Duration::from_secs(240);
 pub const PARENT: &str = "Apache's parent";
 /// The processes that it has forked to answer clients.
 pub const CHILD: &str = "Apache's children";
-/// What sites of ours share in the rows with `shared-imports=`: as docs/many-sites.md has it.
-pub const SHARED: &str =
-    "django.contrib.admin,django.core.handlers.wsgi,django.template.backends.django,django.db.models";
 /// Ours has one process between Apache and the workers.
 pub const SUPERVISOR: &str = "supervisor";
 /// The processes in which the sites run.
 pub const WORKER: &str = "workers";
-/// The process that has imported what they share (`shared-imports=`).
-pub const TEMPLATE: &str = "shared imports";
 /// All kinds, in the order of tables and charts.
-pub const KINDS: [&str; 5] = [PARENT, CHILD, SUPERVISOR, TEMPLATE, WORKER];
+pub const KINDS: [&str; 4] = [PARENT, CHILD, SUPERVISOR, WORKER];
 
 /// Number of processes and their PSS in MB, by kind.
 pub type Kinds = BTreeMap<String, (u32, f64)>;
@@ -51,9 +46,6 @@ pub struct Memory {
     pub sites: u32,
     /// Whether every site has served its page in every process that can serve it.
     pub warm: bool,
-    /// Whether the sites share modules (`shared-imports=`).
-    #[serde(default)]
-    pub shared: bool,
     /// Its processes.
     pub kinds: Kinds,
 }
@@ -61,13 +53,7 @@ pub struct Memory {
 impl Memory {
     /// Of which sites it is.
     pub fn sites(&self) -> Sites {
-        Sites { peer: self.peer, count: self.sites, warm: self.warm, shared: self.shared }
-    }
-
-    /// The server's name, and what it was told besides its defaults.
-    pub fn label(&self) -> String {
-        let more = if self.shared { ", shared-imports=" } else { "" };
-        format!("{}{more}", self.peer.name())
+        Sites { peer: self.peer, count: self.sites, warm: self.warm }
     }
 
     /// All kinds together, in MB.
@@ -78,7 +64,7 @@ impl Memory {
 
 /// Starts Django sites in a server, asks for their pages when they are to be warm, and weighs all processes.
 pub fn weigh(wanted: Sites, installed: &Installed, folder: &Path) -> Result<Memory> {
-    let Sites { peer, count: sites, warm, shared } = wanted;
+    let Sites { peer, count: sites, warm } = wanted;
     let folder = server::folder(folder)?;
     install::application(Application::Site, &folder)?;
     let mut server = Server::new(peer.name(), server::address()?, &folder);
@@ -91,13 +77,12 @@ pub fn weigh(wanted: Sites, installed: &Installed, folder: &Path) -> Result<Memo
     let steady = wait_for_children(&server)
         .and_then(|()| if warm { make_warm(&server, sites) } else { wait_for_workers(wanted, &server) });
     steady.map_err(|error| anyhow!("{error:#}{}", server.log_told()))?;
-    Ok(Memory { peer, sites, warm, shared, kinds: kinds(&server)? })
+    Ok(Memory { peer, sites, warm, kinds: kinds(&server)? })
 }
 
 /// The sites, `/site1/` and so on, each in a process or an interpreter of its own.
 fn configuration(wanted: Sites, installed: &Installed, folder: &Path) -> Result<String> {
-    let Sites { peer, count: sites, shared, .. } = wanted;
-    let more = if shared { format!(" shared-imports={SHARED}") } else { String::new() };
+    let Sites { peer, count: sites, .. } = wanted;
     let (place, home) = (folder.display(), installed.home.display());
     let mut text = String::new();
     match peer {
@@ -136,7 +121,7 @@ fn configuration(wanted: Sites, installed: &Installed, folder: &Path) -> Result<
         std::fs::copy(folder.join("application.wsgi"), &script)?;
         writeln!(
             text,
-            "WSGIDaemonProcess site{number} threads={THREADS} python-home={home} display-name=%{{GROUP}}{more}"
+            "WSGIDaemonProcess site{number} threads={THREADS} python-home={home} display-name=%{{GROUP}}"
         )?;
         // With a fixed application group, too, mod_wsgi would load the script at the start; idle sites are to be idle.
         writeln!(text, "WSGIScriptAlias /site{number} {} process-group=site{number}", script.display())?;
@@ -161,10 +146,10 @@ fn wait_for_workers(wanted: Sites, server: &Server) -> Result<()> {
     })
 }
 
-/// Whether every site has its process, and what they share, too.
+/// Whether every site has its process.
 fn are_complete(wanted: Sites, kinds: &Kinds) -> bool {
     let has = |kind: &str, count: u32| kinds.get(kind).map_or(0, |(count, _)| *count) >= count;
-    wanted.peer == Peer::ModPython || (has(WORKER, wanted.count) && has(TEMPLATE, u32::from(wanted.shared)))
+    wanted.peer == Peer::ModPython || has(WORKER, wanted.count)
 }
 
 /// The memory of all processes when it was last looked at, in MB.
@@ -231,7 +216,6 @@ fn kinds(server: &Server) -> Result<Kinds> {
 fn kind(title: &str, is_first: bool) -> &'static str {
     match title {
         _ if title.contains("wsgi-supervisor") => SUPERVISOR,
-        _ if title.starts_with("(wsgi: shared imports)") => TEMPLATE,
         _ if title.starts_with("(wsgi:") => WORKER,
         _ if is_first => PARENT,
         _ => CHILD,
@@ -258,7 +242,6 @@ mod tests {
     fn kinds_are_told_by_titles() {
         assert_eq!(kind("/srv/wsgi-supervisor\0", false), SUPERVISOR);
         assert_eq!(kind("(wsgi:site1)\0\0", false), WORKER);
-        assert_eq!(kind("(wsgi: shared imports)\0\0", false), TEMPLATE);
         assert_eq!(kind("/usr/sbin/apache2\0-f\0", false), CHILD);
         assert_eq!(kind("/usr/sbin/apache2\0-f\0", true), PARENT);
     }
@@ -269,21 +252,12 @@ mod tests {
 
     #[test]
     fn idle_sites_are_weighed_when_all_are_there_and_none_grows() {
-        let wanted = Sites { peer: Peer::Ours, count: 50, warm: false, shared: false };
+        let wanted = Sites { peer: Peer::Ours, count: 50, warm: false };
         let few = kinds_of(&[(CHILD, 16), (WORKER, 49)]);
         let all = kinds_of(&[(CHILD, 16), (WORKER, 50)]);
         assert!(!are_complete(wanted, &few) && are_complete(wanted, &all));
-        let sharing = Sites { shared: true, ..wanted };
-        assert!(!are_complete(sharing, &all));
-        assert!(are_complete(sharing, &kinds_of(&[(TEMPLATE, 1), (WORKER, 50)])));
         assert!(are_complete(Sites { peer: Peer::ModPython, ..wanted }, &kinds_of(&[(CHILD, 16)])));
         let mut total = Total::default();
         assert_eq!([&few, &all, &all].map(|kinds| total.is_steady(kinds)), [false, false, true]);
-    }
-
-    #[test]
-    fn what_is_measured_is_what_the_documentation_shows() {
-        let page = include_str!("../../../docs/many-sites.md");
-        assert!(page.contains(&format!("shared-imports={SHARED}\n")), "{SHARED}");
     }
 }

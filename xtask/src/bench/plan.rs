@@ -79,14 +79,11 @@ pub struct Sites {
     pub count: u32,
     /// Whether every one has served its page.
     pub warm: bool,
-    /// Whether they share modules, which only ours can (`shared-imports=`).
-    pub shared: bool,
 }
 
 impl fmt::Display for Sites {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with = if self.shared { " with shared-imports=" } else { "" };
-        write!(f, "{} {} Django sites{with}", self.count, if self.warm { "warm" } else { "idle" })
+        write!(f, "{} {} Django sites", self.count, if self.warm { "warm" } else { "idle" })
     }
 }
 
@@ -211,14 +208,11 @@ impl Sites {
 
 fn sites(peers: &[Peer]) -> Vec<Sites> {
     let of = |peers: &'static [Peer], count, warm| {
-        peers.iter().map(move |peer| Sites { peer: *peer, count, warm, shared: false })
+        peers.iter().map(move |peer| Sites { peer: *peer, count, warm })
     };
     let article = of(&[Peer::Ours, Peer::ModWsgi, Peer::ModWsgi4, Peer::ModPython], 8, true);
     let idle = [50, 200].into_iter().flat_map(|count| of(&[Peer::Ours, Peer::ModWsgi], count, false));
-    let with = |sites: Sites| {
-        [sites, Sites { shared: true, ..sites }].into_iter().take(1 + usize::from(sites.peer == Peer::Ours))
-    };
-    article.chain(idle).flat_map(with).filter(|sites| peers.contains(&sites.peer)).collect()
+    article.chain(idle).filter(|sites| peers.contains(&sites.peer)).collect()
 }
 
 #[cfg(test)]
@@ -257,10 +251,8 @@ mod tests {
             Plan::new(Scope::Quick, &[Peer::Ours, Peer::ModPython, Peer::Gunicorn], &[], true, effort(1));
         let names: Vec<String> =
             plan.memory.iter().map(|sites| format!("{} {sites}", sites.peer.name())).collect();
-        let of = |count, how| format!("ours {count} {how} Django sites");
-        let both = |count, how| [of(count, how), format!("{} with shared-imports=", of(count, how))];
-        let theirs = ["mod_python 8 warm Django sites".to_owned()];
-        let all = both(8, "warm").into_iter().chain(theirs).chain(both(50, "idle")).chain(both(200, "idle"));
-        assert_eq!(names, all.collect::<Vec<_>>());
+        let ours = |sites| format!("ours {sites} Django sites");
+        let theirs = "mod_python 8 warm Django sites".to_owned();
+        assert_eq!(names, [ours("8 warm"), theirs, ours("50 idle"), ours("200 idle")]);
     }
 }

@@ -95,7 +95,6 @@ pub(super) mod tests {
             locale: None,
             display_name: "(wsgi:shop)".into(),
             environment: Default::default(),
-            shared_imports: Vec::new(),
             listen_backlog: 100,
             socket_uid: 0,
             cpu_priority: None,

@@ -165,32 +165,4 @@ pub(super) const TABLE: &[Entry] = &[
         why: "A C extension waits or computes while it holds the lock, or two locks wait for each other; often an extension that does not support sub-interpreters.",
         action: "The lines after it say where each thread is; the one inside the extension is the cause. WSGIApplicationGroup %{GLOBAL} helps extensions that do not support sub-interpreters. For long computations set a longer deadlock-timeout=, or 0.",
     },
-    Entry {
-        code: 1274,
-        level: Warn,
-        happened: "A module of shared-imports= cannot be imported before anything of the site is there. Workers do not share it and import it when they need it.",
-        why: "It needs settings of the site (such as DJANGO_SETTINGS_MODULE), it is in python-path= only, or it is not installed for this Python.",
-        action: "Leave it out of shared-imports=, or correct its name.",
-    },
-    Entry {
-        code: 1275,
-        level: Error,
-        happened: "A module of shared-imports= starts a thread when it is imported. Workers are started without shared memory.",
-        why: "The module, or one that it imports, starts a thread at once, as clients of monitoring services do; a process with threads cannot be forked safely.",
-        action: "Remove the module from shared-imports=, then `apachectl graceful`.",
-    },
-    Entry {
-        code: 1276,
-        level: Error,
-        happened: "The process of shared-imports= cannot go on. Workers are started without shared memory.",
-        why: "The line says what failed.",
-        action: "Correct it, then `apachectl graceful`.",
-    },
-    Entry {
-        code: 1277,
-        level: Error,
-        happened: "No worker could be forked. It is tried again, with growing pauses.",
-        why: "The group's user has reached its limit of processes, or memory is short.",
-        action: "Look at the limits of the user, of the service and of the container.",
-    },
 ];

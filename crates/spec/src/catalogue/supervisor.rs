@@ -131,13 +131,6 @@ pub(super) const TABLE: &[Entry] = &[
         action: "Nothing where it was planned. For a time-out, the lines above it say what the worker was doing.",
     },
     Entry {
-        code: 1031,
-        level: Warn,
-        happened: "The process from which the workers of groups with shared-imports= are forked has ended, or cannot be started. New workers are started without it until the next configuration: they take more memory, and work.",
-        why: "A module of shared-imports= ends the process or starts a thread when it is imported, or the process was killed.",
-        action: "Read the lines above it, correct shared-imports=, and run `apachectl graceful`.",
-    },
-    Entry {
         code: 1040,
         level: Error,
         happened: "A request was sent to a process group with threads=0, which runs service scripts and serves no requests. It is answered with 500.",

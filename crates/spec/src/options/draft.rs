@@ -29,7 +29,6 @@ pub struct Draft {
     pub(super) python_home: Option<PathBuf>,
     pub(super) python_path: Option<Vec<PathBuf>>,
     pub(super) python_eggs: Option<PathBuf>,
-    pub(super) shared_imports: Option<Vec<String>>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) chroot: Option<Chroot>,
     pub(super) home: Option<PathBuf>,

@@ -115,7 +115,6 @@ impl Draft {
             script_owner: self.script_owner(accounts)?,
             roots: code.roots,
             preload: code.preload,
-            shared_imports: self.shared_imports.clone().unwrap_or_default(),
             python_settings: facts.python.resolve(&self.name, self.switch_interval),
         })
     }

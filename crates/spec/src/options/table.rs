@@ -143,15 +143,6 @@ const TABLE: &[OptionRow] = &[
         put(&mut d.python_eggs, value::absolute(v))
     }),
     works(
-        "shared-imports",
-        "names of Python modules with commas; sys for Python alone",
-        "none",
-        "workers of all groups with the same list, user, Python, env and limits are forked from one process that has imported these modules, so \
-         that they share its memory; the modules must be importable without python-path and the site's settings",
-        "ours; mod_wsgi always forks from the web server, where only Python itself is loaded",
-        |d, v| put(&mut d.shared_imports, value::modules(v)),
-    ),
-    works(
         "env",
         "NAME=VALUE (repeat the option for more)",
         "none",

@@ -186,31 +186,6 @@ pub fn paths(text: &str) -> Result<Vec<PathBuf>, Refusal> {
     if paths.is_empty() { Err(EMPTY) } else { Ok(paths) }
 }
 
-/// Dotted names of Python modules with commas, each once.
-///
-/// # Errors
-/// What is wrong with the text.
-pub fn modules(text: &str) -> Result<Vec<String>, Refusal> {
-    let mut names: Vec<String> = Vec::new();
-    for name in text.split(',') {
-        let part = |part: &str| {
-            let letters = part.chars().all(|c| c.is_alphanumeric() || c == '_');
-            letters && !part.is_empty() && !part.starts_with(|c: char| c.is_numeric())
-        };
-        if name.is_empty() {
-            return Err("has an empty name in it");
-        }
-        if !name.split('.').all(part) {
-            return Err("has something else in it than names of modules such as django.contrib.admin");
-        }
-        if names.iter().any(|known| known == name) {
-            return Err("names a module twice");
-        }
-        names.push(name.to_owned());
-    }
-    Ok(names)
-}
-
 /// A text of at least one character, none of them a control character.
 ///
 /// # Errors

@@ -5,8 +5,7 @@ pub const NOT_LOADED: i32 = 90;
 /// Exit status of a worker whose Python is too old.
 pub const TOO_OLD: i32 = 91;
 
-/// `-c` text of a worker; its argument is the path of the runtime extension. The exit status is what the runtime returns. With more
-/// arguments it is that of a process which imports modules and forks workers: names of modules.
+/// `-c` text of a worker; its argument is the path of the runtime extension. The exit status is what the runtime returns.
 ///
 /// The first statements use built-in modules only, as the current directory is on `sys.path` until the second has run.
 pub const WORKER: &str = r#"
@@ -31,10 +30,6 @@ try:
 except ImportError as error:
     sys.stderr.write("Python %s (%s) cannot load %s: %s\n" % (sys.version.split()[0], sys.executable, sys.argv[1], error))
     sys.exit(90)
-if sys.argv[2:]:
-    left = runtime.share(sys.argv[2:])
-    if left is not None:
-        sys.exit(left)
 sys.exit(runtime.run(3))
 "#;
 

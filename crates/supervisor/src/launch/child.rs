@@ -14,7 +14,7 @@ use super::failure::{LaunchFailure, Step};
 use crate::trusted::{self, NotTrusted};
 
 /// Where the process is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Home {
     /// This directory, or the launch fails.
     Required(PathBuf),
@@ -23,7 +23,7 @@ pub enum Home {
 }
 
 /// Everything about a process that is settled before the fork.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Plan {
     /// Program to execute.
     pub program: CString,

@@ -3,7 +3,6 @@
 pub mod bootstrap;
 pub mod child;
 pub mod failure;
-pub mod template;
 
 use std::ffi::CString;
 use std::io::{Error, ErrorKind, Result};
@@ -58,8 +57,8 @@ impl Facts {
 /// A worker that was forked, and our ends of its pipes.
 #[derive(Debug)]
 pub struct Started {
-    /// The process; `None` when a template forks it, which is not known yet.
-    pub child: Option<unix::process::Child>,
+    /// The process.
+    pub child: unix::process::Child,
     /// Its reports; never blocks.
     pub status: OwnedFd,
     /// What it prints; never blocks.
@@ -73,47 +72,24 @@ pub struct Started {
 /// # Errors
 /// No process was made. (That a process could not become a worker comes through its status pipe.)
 pub fn start(group: &ProcessGroup, facts: &Facts, listener: BorrowedFd<'_>) -> Result<Started> {
-    let plan = plan_of_python(group, facts, &[])?;
-    let Pipes { ours, log, config, report, command } =
-        Pipes::new(group, facts, pipe_with(PipeFlags::CLOEXEC)?)?;
-    let null = null()?;
-    // The order is the numbering in `spec::worker::descriptor`.
-    let table =
-        [null.as_fd(), log.as_fd(), log.as_fd(), config.as_fd(), listener, report.as_fd(), command.as_fd()];
-    let child = child::fork(&plan, &table, descriptor::STATUS)?;
-    Ok(Started { child: Some(child), ..ours })
-}
-
-/// What a new worker gets, and our ends of it.
-struct Pipes {
-    ours: Started,
-    log: OwnedFd,
-    config: OwnedFd,
-    report: OwnedFd,
-    command: OwnedFd,
-}
-
-impl Pipes {
-    /// With the two ends for reports, ours first.
-    fn new(group: &ProcessGroup, facts: &Facts, (status, report): (OwnedFd, OwnedFd)) -> Result<Self> {
-        let config = sealed(&serde_json::to_vec(&worker_config(group, facts))?)?;
-        let (output, log) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (command, lifeline) = pipe_with(PipeFlags::CLOEXEC)?;
-        for ours in [&output, &status, &lifeline] {
-            rustix::fs::fcntl_setfl(ours, OFlags::NONBLOCK)?;
-        }
-        Ok(Self { ours: Started { child: None, status, output, lifeline }, log, config, report, command })
-    }
-}
-
-/// The plan of a process that executes the group's Python with our bootstrap and `more` arguments.
-fn plan_of_python(group: &ProcessGroup, facts: &Facts, more: &[String]) -> Result<Plan> {
     let flags = python_flags(&group.python_settings);
     let mut arguments = vec![group.python.as_os_str().as_bytes()];
     arguments.extend(flags.iter().map(String::as_bytes));
     arguments.extend([b"-c", bootstrap::WORKER.as_bytes(), facts.runtime.as_os_str().as_bytes()]);
-    arguments.extend(more.iter().map(String::as_bytes));
-    plan(group, facts, &arguments)
+    let plan = plan(group, facts, &arguments)?;
+    let config = sealed(&serde_json::to_vec(&worker_config(group, facts))?)?;
+    let null = null()?;
+    let (output, log) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (status, report) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (command, lifeline) = pipe_with(PipeFlags::CLOEXEC)?;
+    for ours in [&output, &status, &lifeline] {
+        rustix::fs::fcntl_setfl(ours, OFlags::NONBLOCK)?;
+    }
+    // The order is the numbering in `spec::worker::descriptor`.
+    let table =
+        [null.as_fd(), log.as_fd(), log.as_fd(), config.as_fd(), listener, report.as_fd(), command.as_fd()];
+    let child = child::fork(&plan, &table, descriptor::STATUS)?;
+    Ok(Started { child, status, output, lifeline })
 }
 
 /// What Python is told on its command line.

@@ -70,7 +70,6 @@ impl Server {
             self.move_to(directory);
         }
         self.facts = Some(facts);
-        self.retire_templates();
         let now = Instant::now();
         for group in &definitions.groups {
             let listeners = listeners.remove(&group.name).unwrap_or_default();

@@ -1,5 +1,5 @@
 //! The running supervisor: waits, lets the groups decide, and does what they say. Definitions are made ready in `prepare` and
-//! taken in `define`, processes handled in `workers`, sockets that nobody serves in `down`, what workers are forked from in `templates`, what they print in `outputs`, messages in `channel`.
+//! taken in `define`, processes handled in `workers`, sockets that nobody serves in `down`, what they print in `outputs`, messages in `channel`.
 
 mod channel;
 mod define;
@@ -7,7 +7,6 @@ mod down;
 mod outputs;
 mod prepare;
 mod sources;
-mod templates;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +26,6 @@ use crate::startup::Started;
 use crate::throttle::Throttle;
 use outputs::Output;
 use sources::{Source, Sources};
-use templates::Template;
 use workers::Worker;
 
 /// A worker that is not ready after this time is killed; a roll-over that is not complete after it is reported.
@@ -74,7 +72,6 @@ pub struct Server {
     directory: Option<SocketDirectory>,
     entries: Vec<Entry>,
     workers: BTreeMap<WorkerId, Worker>,
-    templates: Vec<Template>,
     outputs: BTreeMap<WorkerId, Output>,
     /// For what is printed on behalf of groups that are gone.
     throttle: Throttle,
@@ -106,7 +103,6 @@ impl Server {
             directory: None,
             entries: Vec::new(),
             workers: BTreeMap::new(),
-            templates: Vec::new(),
             outputs: BTreeMap::new(),
             throttle: Throttle::new(Instant::now()),
             next_key: 0,
@@ -126,13 +122,12 @@ impl Server {
                 break;
             }
             let groups = self.entries.iter().filter_map(|entry| entry.machine.deadline());
-            let deadline = groups.chain(self.outputs_deadline()).chain(self.words_deadline()).min();
+            let deadline = groups.chain(self.outputs_deadline()).min();
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             for source in self.sources.wait(timeout)? {
                 self.handle(source);
             }
         }
-        self.end_templates();
         let outputs: Vec<WorkerId> = self.outputs.keys().copied().collect();
         outputs.into_iter().for_each(|id| self.close_output(id));
         if let Some(directory) = self.directory.take() {
@@ -161,10 +156,7 @@ impl Server {
                 }
             }
             Source::Exit(id) => self.worker_ended(id),
-            Source::Status(id) => {
-                self.read_status(id);
-                self.bury_forked(Instant::now());
-            }
+            Source::Status(id) => self.read_status(id),
             Source::Output(id) => self.read_output(id),
             Source::Listener { key, slot } => self.send_away(key, slot),
         }
@@ -173,7 +165,6 @@ impl Server {
     /// Ends all workers; `run` returns after the last one.
     fn stop(&mut self, most: Duration) {
         self.stopping = true;
-        self.retire_templates();
         let now = Instant::now();
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index) else { continue };
@@ -188,7 +179,6 @@ impl Server {
             let (key, actions) = (entry.key, entry.machine.tick(now));
             self.perform(key, actions, now);
         }
-        self.bury_forked(now);
         self.watch_down(now);
         self.tick_outputs(now);
         self.entries.retain(|entry| entry.defined || !entry.machine.is_gone());

@@ -55,11 +55,6 @@ impl Output {
         let (lines, row) = (LineBuffer::default(), EmptyRow::default());
         Self { key, group, pid, pipe, lines, level: Level::Error, row, paused: None }
     }
-
-    /// Names the process, once it is known.
-    pub(super) fn is_of(&mut self, pid: i32) {
-        self.pid = pid;
-    }
 }
 
 impl Server {
@@ -165,12 +160,8 @@ impl Server {
     }
 
     pub(super) fn limit_orphaned_outputs(&mut self) {
-        let orphaned: Vec<WorkerId> = self
-            .outputs
-            .keys()
-            .copied()
-            .filter(|id| !self.workers.contains_key(id) && !self.is_template(*id))
-            .collect();
+        let orphaned: Vec<WorkerId> =
+            self.outputs.keys().copied().filter(|id| !self.workers.contains_key(id)).collect();
         let surplus = orphaned.len().saturating_sub(MOST_ORPHANED_OUTPUTS);
         orphaned.into_iter().take(surplus).for_each(|id| self.close_output(id));
     }

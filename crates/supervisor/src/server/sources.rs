@@ -18,9 +18,9 @@ pub enum Source {
     Parent,
     /// signalfd.
     Signals,
-    /// pidfd of a worker or a template.
+    /// pidfd of a worker.
     Exit(WorkerId),
-    /// Status pipe of a worker, or what a template says.
+    /// Status pipe of a worker.
     Status(WorkerId),
     /// Log pipe of a worker.
     Output(WorkerId),
@@ -94,9 +94,7 @@ impl Sources {
     /// # Errors
     /// Any of epoll_ctl(2).
     pub fn add_worker(&self, id: WorkerId, worker: &Started) -> std::io::Result<()> {
-        if let Some(child) = &worker.child {
-            self.add(&child.handle, Source::Exit(id))?;
-        }
+        self.add(&worker.child.handle, Source::Exit(id))?;
         self.add(&worker.status, Source::Status(id))?;
         self.add(&worker.output, Source::Output(id))
     }

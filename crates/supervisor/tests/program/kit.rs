@@ -127,7 +127,6 @@ pub fn group(name: &str, python: &Path) -> ProcessGroup {
         roots: vec![],
         preload: vec![],
         script_owner: None,
-        shared_imports: vec![],
         python_settings: Default::default(),
     }
 }

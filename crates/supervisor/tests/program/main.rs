@@ -16,5 +16,3 @@ mod launch;
 mod life;
 #[cfg(test)]
 mod rights;
-#[cfg(test)]
-mod templates;

@@ -1,5 +1,4 @@
-//! The goals about the memory of many sites. Each is judged with what every site has by default, and, under that name, with what ours
-//! shares when it is asked to.
+//! The goals about the memory of many sites.
 
 use super::{Outcome, Verdict};
 use crate::bench::memory::Memory;
@@ -11,8 +10,8 @@ use crate::bench::report::{Failure, INSTALLING};
 const GOALS: [(Peer, f64); 2] = [(Peer::ModWsgi, 0.85), (Peer::ModPython, 0.1)];
 
 /// Eight warm sites of a server.
-fn eight(peer: Peer, shared: bool) -> Sites {
-    Sites { peer, count: 8, warm: true, shared }
+fn eight(peer: Peer) -> Sites {
+    Sites { peer, count: 8, warm: true }
 }
 
 /// Those about which something was to be measured.
@@ -31,23 +30,19 @@ pub fn verdicts(memory: &[Memory], failures: &[Failure]) -> Vec<Verdict> {
     };
     let mut verdicts = Vec::new();
     for (peer, limit) in GOALS {
-        for shared in [false, true] {
-            let pair = [eight(Peer::Ours, shared), eight(peer, false)];
-            let how = if shared { "with `shared-imports=`" } else { "by default" };
-            let promise =
-                format!("eight Django sites, {how}: at most {limit:.2} times the memory of {}", peer.name());
-            if let [Some(ours), Some(theirs)] = pair.map(weighed) {
-                // Sizes of sites at rest hardly differ from run to run: one number is enough.
-                let ratio = ours.total() / theirs.total();
-                let seen = format!("**{ratio:.3}** ({:.0} and {:.0} MB)", ours.total(), theirs.total());
-                let outcome = if ratio <= limit { Outcome::Met } else { Outcome::Missed };
-                verdicts.push(Verdict { promise, seen, outcome });
-            } else if pair.into_iter().any(is_tried)
-                && pair.into_iter().all(|sites| weighed(sites).is_some() || failed(sites).is_some())
-                && let Some(failure) = pair.into_iter().find_map(failed)
-            {
-                verdicts.push(Verdict::not_measured(promise, failure.peer, &failure.reason));
-            }
+        let pair = [eight(Peer::Ours), eight(peer)];
+        let promise = format!("eight Django sites: at most {limit:.2} times the memory of {}", peer.name());
+        if let [Some(ours), Some(theirs)] = pair.map(weighed) {
+            // Sizes of sites at rest hardly differ from run to run: one number is enough.
+            let ratio = ours.total() / theirs.total();
+            let seen = format!("**{ratio:.3}** ({:.0} and {:.0} MB)", ours.total(), theirs.total());
+            let outcome = if ratio <= limit { Outcome::Met } else { Outcome::Missed };
+            verdicts.push(Verdict { promise, seen, outcome });
+        } else if pair.into_iter().any(is_tried)
+            && pair.into_iter().all(|sites| weighed(sites).is_some() || failed(sites).is_some())
+            && let Some(failure) = pair.into_iter().find_map(failed)
+        {
+            verdicts.push(Verdict::not_measured(promise, failure.peer, &failure.reason));
         }
     }
     verdicts
@@ -57,9 +52,9 @@ pub fn verdicts(memory: &[Memory], failures: &[Failure]) -> Vec<Verdict> {
 mod tests {
     use super::*;
 
-    fn of(peer: Peer, shared: bool, size: f64) -> Memory {
+    fn of(peer: Peer, size: f64) -> Memory {
         let kinds = [("x".to_owned(), (1, size))].into();
-        Memory { peer, sites: 8, warm: true, shared, kinds }
+        Memory { peer, sites: 8, warm: true, kinds }
     }
 
     fn failure(sites: Sites, doing: &str) -> Failure {
@@ -67,41 +62,16 @@ mod tests {
     }
 
     #[test]
-    fn sharing_is_a_verdict_of_its_own() {
-        let weighed =
-            [of(Peer::Ours, false, 90.0), of(Peer::Ours, true, 60.0), of(Peer::ModWsgi, false, 100.0)];
-        let all = verdicts(&weighed, &[]);
-        let told: Vec<_> =
-            all.iter().map(|one| (one.promise.as_str(), one.seen.as_str(), one.outcome)).collect();
-        assert_eq!(
-            told,
-            [
-                (
-                    "eight Django sites, by default: at most 0.85 times the memory of mod_wsgi",
-                    "**0.900** (90 and 100 MB)",
-                    Outcome::Missed
-                ),
-                (
-                    "eight Django sites, with `shared-imports=`: at most 0.85 times the memory of mod_wsgi",
-                    "**0.600** (60 and 100 MB)",
-                    Outcome::Met
-                ),
-            ]
-        );
-    }
-
-    #[test]
     fn both_servers_have_their_limits() {
-        let weighed =
-            [of(Peer::Ours, false, 80.0), of(Peer::ModWsgi, false, 100.0), of(Peer::ModPython, false, 700.0)];
+        let weighed = [of(Peer::Ours, 80.0), of(Peer::ModWsgi, 100.0), of(Peer::ModPython, 700.0)];
         let outcomes: Vec<_> = verdicts(&weighed, &[]).iter().map(|verdict| verdict.outcome).collect();
         assert_eq!(outcomes, [Outcome::Met, Outcome::Missed]);
     }
 
     #[test]
     fn what_could_not_be_installed_or_weighed_leaves_its_goal_open() {
-        let ours = of(Peer::Ours, false, 80.0);
-        let theirs = eight(Peer::ModWsgi, false);
+        let ours = of(Peer::Ours, 80.0);
+        let theirs = eight(Peer::ModWsgi);
         for doing in [INSTALLING.to_owned(), theirs.doing()] {
             let all = verdicts(std::slice::from_ref(&ours), &[failure(theirs, &doing)]);
             assert_eq!(
@@ -109,21 +79,16 @@ mod tests {
                 (Outcome::NotMeasured, "mod_wsgi has failed: it ended")
             );
         }
-        let sharing = eight(Peer::Ours, true);
-        let weighed = [ours, of(Peer::ModWsgi, false, 100.0)];
-        let all = verdicts(&weighed, &[failure(sharing, &sharing.doing())]);
-        let outcomes: Vec<_> = all.iter().map(|verdict| verdict.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Met, Outcome::NotMeasured]);
     }
 
     #[test]
     fn nothing_is_said_about_what_nobody_wanted_to_know() {
-        let theirs = eight(Peer::ModWsgi, false);
+        let theirs = eight(Peer::ModWsgi);
         assert!(verdicts(&[], &[failure(theirs, INSTALLING)]).is_empty());
         let idle = Sites { count: 200, warm: false, ..theirs };
         assert!(verdicts(&[], &[failure(theirs, &idle.doing())]).is_empty());
         // mod_python takes no part in this run.
-        let ours = eight(Peer::Ours, false);
+        let ours = eight(Peer::Ours);
         assert!(verdicts(&[], &[failure(ours, &ours.doing())]).is_empty());
     }
 }

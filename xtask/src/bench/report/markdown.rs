@@ -204,7 +204,7 @@ fn describe(measured: &Measured) -> String {
 }
 
 fn memory(all: &[Memory], text: &mut String) -> Result<()> {
-    text.push_str(&method::memory());
+    text.push_str(method::MEMORY);
     writeln!(text, "| sites | server | {} | together | to mod_wsgi's |", KINDS.join(" | "))?;
     writeln!(text, "|{}", "---|".repeat(KINDS.len() + 4))?;
     for memory in all {
@@ -225,7 +225,7 @@ fn memory(all: &[Memory], text: &mut String) -> Result<()> {
             "| {} {} | {} | {} | **{:.0}** | {ratio} |",
             memory.sites,
             if memory.warm { "warm" } else { "idle" },
-            name(memory.peer, &memory.label()),
+            name(memory.peer, memory.peer.name()),
             KINDS.map(of).join(" | "),
             memory.total()
         )?;
@@ -330,8 +330,8 @@ mod tests {
 
     #[test]
     fn memory_is_told_by_kind_of_process() {
-        has("| 8 warm | mod_wsgi | 5.0 | 10.5 in 16 | – | – | 200.0 in 8 | **216** | 1.00 |");
-        has("| 8 warm | **ours, shared-imports=** | – | – | – | 8.0 | 100.0 in 8 | **108** | 0.50 |");
+        has("| 8 warm | mod_wsgi | 5.0 | 10.5 in 16 | – | 200.0 in 8 | **216** | 1.00 |");
+        has("| 8 warm | **ours** | – | – | 8.0 | 100.0 in 8 | **108** | 0.50 |");
     }
 
     #[test]

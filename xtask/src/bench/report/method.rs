@@ -1,7 +1,5 @@
 //! The sentences of the page that are the same in every run.
 
-use crate::bench::memory::SHARED;
-
 /// Before everything else.
 pub const INTRODUCTION: &str = "\
 # Benchmarks
@@ -15,24 +13,15 @@ and with which settings, stands at the end; the raw numbers are in `results.json
 ";
 
 /// Above the table of memory.
-pub fn memory() -> String {
-    let modules: Vec<String> = SHARED.split(',').map(|module| format!("`{module}`")).collect();
-    format!(
-        "
+pub const MEMORY: &str = "
 ## Memory of many sites
 
 Small Django sites on one Apache with 16 prefork children, one process of 2 threads for each site (mod_python: an interpreter for each
 site in every child). *Warm*: every site has served its page wherever it can be served; *idle*: no site has been asked. Proportional set
 size (PSS) in MB, so that what processes share counts once; files that other programs of the machine use as well, such as Python's, count
-a little less. With `shared-imports=`, the sites share the modules
-{};
-without it, as by default, they share none. All sites run as one user: with one user for each site, nothing of this is shared between
-sites.
+a little less. All sites run as one user.
 
-",
-        modules.join(", ")
-    )
-}
+";
 
 /// Below the table of who is missing.
 pub const ABSENT: &str = "
@@ -72,9 +61,7 @@ pub const METHOD: &str = "
   the end of its body (`CLOCK_THREAD_CPUTIME_ID`). The sum of that is subtracted from the CPU time of the server's processes for the same
   answers, and all answers are waited for before it is read. Reading the clock and sending the header count as outside, for every server.
   The goal is judged at 4 connections, where the one process is always busy; with 1 connection the kernel's work of waking it comes to it.
-- **Memory.** The goals about eight sites are judged twice: with the default configuration, and, named so, with `shared-imports=`, which
-  no other server has. Sites are weighed when all their processes are there and their sum has changed by less than 0.2 % since the look
-  before.
+- **Memory.** Sites are weighed when all their processes are there and their sum has changed by less than 0.2 % since the look before.
 - **Latency** is measured at half the rate that mod_wsgi reaches, at most 5000 requests per second, on as many connections as the case
   has. Each request has its time in a plan that the server does not change, and is counted from then: a server that stalls cannot hide it
   (no coordinated omission). A server that answers less than 95 % of the plan in time is told to be too slow instead.

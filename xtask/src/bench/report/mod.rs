@@ -224,13 +224,12 @@ pub mod tests {
         let memory = Memory {
             peer: Peer::ModWsgi,
             sites: 8,
-            shared: false,
             warm: true,
             kinds: kinds.map(|(kind, size)| (kind.to_owned(), size)).into(),
         };
-        let kinds = [("shared imports", (1, 8.0)), ("workers", (8, 100.0))];
+        let kinds = [("supervisor", (1, 8.0)), ("workers", (8, 100.0))];
         let kinds = kinds.map(|(kind, size)| (kind.to_owned(), size)).into();
-        let sharing = Memory { peer: Peer::Ours, shared: true, kinds, ..memory.clone() };
+        let ours = Memory { peer: Peer::Ours, kinds, ..memory.clone() };
         Results {
             facts: vec![("Date".to_owned(), "2026-01-02".to_owned())],
             warnings: vec!["the machine is noisy".to_owned()],
@@ -240,7 +239,7 @@ pub mod tests {
                 outcome: Outcome::NotToldApart,
             }],
             measured: vec![measured],
-            memory: vec![memory, sharing],
+            memory: vec![memory, ours],
             failures: vec![Failure::new(Peer::Bjoern, INSTALLING, &anyhow::anyhow!("no libev"))],
             settings: [Peer::ModWsgi, Peer::Static].map(|peer| (peer, "KeepAlive On".to_owned())).into(),
             apache: "KeepAlive On".to_owned(),
