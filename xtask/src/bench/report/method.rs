@@ -8,7 +8,8 @@ Written by `cargo xtask bench`; a run of everything replaces it. `cargo xtask be
 three minutes, once what it needs is installed. Rates and times are medians of the rounds. A ratio is that of two measurements of the
 same round; its median stands in bold, the interval in parentheses. A goal is *met* or *missed* when all of the interval is on one side of
 the limit, *not told apart* when the limit is inside, and *not measured* when a server that it is about has failed. How it is measured,
-and with which settings, stands at the end; the raw numbers are in `results.json`.
+and with which settings, stands at the end; the raw numbers are in `results.json`. Why goals are missed, and what was tried, is in
+[limits.md](limits.md); where the instructions of a request go, in [instructions.md](instructions.md).
 
 ";
 
